@@ -1,0 +1,65 @@
+# Turnout: every target does its own set-up; Python 3.11 or newer is all it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SHARED ?= ../shared
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train route test test-all lint format types data task-model notebooks mlflow bench bench-% clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make the virtual environment and install Turnout into it
+
+$(READY): pyproject.toml
+	@echo "Setting up $(VENV) (once, a minute or two) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Turnout needs Python 3.11 or newer; set PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev]'
+	@touch $(READY)
+
+train: $(READY) ## train on the bundled history, track in MLflow, promote a champion, route three prompts
+	@$(BIN)/turnout train --outcomes data/history.parquet --promote
+	@echo
+	@$(BIN)/turnout route "write a haiku about merge conflicts" "quick question: why does our lock deadlock under failover?" "convert this to YAML: {\"port\": 8080}"
+
+test: $(READY) ## run the tests (under ten minutes on two cores)
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
+
+test-all: $(READY) ## run the tests, the slow ones too
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: $(READY) ## check style and types
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+format: $(READY) ## reformat the code
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
+
+data: $(READY) ## make the simulated routing history again from data/prompts.jsonl
+	@$(BIN)/python -m turnout_pipelines.simulate --prompts data/prompts.jsonl --output data/history.parquet --seed 0
+
+task-model: $(READY) ## fit the task, complexity and tier weights again from data/prompts.jsonl
+	@$(BIN)/python -m turnout_pipelines.tasks --prompts data/prompts.jsonl
+
+notebooks: $(READY) ## open the notebooks folder's pages after running them in place
+	@$(BIN)/python -m pytest -q tests/notebooks
+
+mlflow: $(READY) ## show the tracked runs in a browser (http://127.0.0.1:5000)
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///models/mlflow.db --host 127.0.0.1
+
+bench: bench-quality bench-tasks bench-route bench-scale ## run every benchmark (half an hour on two cores)
+
+bench-%: $(READY) ## run one benchmark: quality, tasks, route, scale
+	@$(BIN)/python benchmarks/$*.py --shared $(SHARED)
+
+clean: ## remove the virtual environment and caches, never data or models
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info src/*.egg-info

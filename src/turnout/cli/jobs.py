@@ -1,0 +1,159 @@
+"""`turnout train`, `evaluate`, `promote`, `import`: options in, a job found by name called, its result printed.
+
+Jobs live in their own package with its own dependencies; they are looked up through the entry-point group
+`turnout.jobs`, so serving neither imports nor needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from turnout.errors import MissingExtraError
+
+_FIGURES = (
+    ("performance gap recovered (apgr)", "apgr", "apgr_dataset_lookup", "apgr_random", "apgr_oracle"),
+    ("calls kept on the cheapest at a loss of 1 pt", "offload_1pt", None, "offload_1pt_random", "offload_1pt_oracle"),
+)
+
+
+def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Register every job."""
+    table = argparse.ArgumentParser(add_help=False)
+    table.add_argument(
+        "--outcomes", nargs="+", type=Path, required=True, metavar="FILE", help="parquet, CSV or JSON lines"
+    )
+    table.add_argument("--dataset", nargs="+", default=[], metavar="PREFIX", help="only datasets whose name starts so")
+    pool = argparse.ArgumentParser(add_help=False)
+    pool.add_argument(
+        "--candidates", default="", metavar="A,B,…", help="cheapest first; '|' separates names with commas"
+    )
+    pool.add_argument("--folds", type=int, default=5, metavar="N")
+    pool.add_argument("--seed", type=int, default=0)
+    pool.add_argument("--only-candidates", action="store_true", help="do not learn from the table's other models")
+
+    train = commands.add_parser("train", parents=[shared, table, pool], help="learn a predictor from logged outcomes")
+    train.add_argument("--promote", action="store_true", help="make it the champion if it is no worse")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", parents=[shared, table, pool], help="judge routing on held-out prompts")
+    evaluate.add_argument(
+        "--split", choices=("group", "dataset"), default="group", help="what no fold shares with another"
+    )
+    evaluate.add_argument("--train-size", type=int, metavar="N", help="fit on N prompts, judge on the rest")
+    evaluate.add_argument("--predictions", type=Path, metavar="OUT.parquet", help="write every held-out prediction")
+    evaluate.add_argument("--no-track", action="store_true", help="do not log to MLflow")
+    evaluate.set_defaults(run=_evaluate)
+
+    promote = commands.add_parser("promote", parents=[shared], help="make a registered predictor the champion")
+    promote.add_argument("version", nargs="?", default="challenger", help="a version number or alias")
+    promote.set_defaults(run=_promote)
+
+    imports = commands.add_parser(
+        "import", parents=[shared, table], help="check outcome tables, bring them into one file"
+    )
+    imports.add_argument("--output", type=Path, required=True, metavar="OUT.parquet")
+    imports.set_defaults(run=_import)
+
+
+def find_job(name: str) -> Callable[..., dict[str, Any]]:
+    """The job of that name.
+
+    Raises:
+        MissingExtraError: the training libraries are not installed.
+    """
+    # Libraries that jobs load warn about their own futures; that is for developers, not for a terminal.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for entry in entry_points(group="turnout.jobs", name=name):
+        try:
+            job: Callable[..., dict[str, Any]] = entry.load()
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("train", f"'turnout {name}' (module {error.name} is missing)") from error
+        return job
+    raise MissingExtraError("train", f"'turnout {name}'")
+
+
+def _pool(options: argparse.Namespace) -> dict[str, Any]:
+    text = options.candidates
+    names = [name.strip() for name in text.split("|" if "|" in text else ",") if name.strip()]
+    return {
+        "outcomes": options.outcomes,
+        "datasets": options.dataset,
+        "candidates": names,
+        "n_folds": options.folds,
+        "seed": options.seed,
+        "use_other_models": not options.only_candidates,
+    }
+
+
+def _train(options: argparse.Namespace) -> int:
+    result = find_job("train")(**_pool(options), promote_if_better=options.promote)
+    verdict = f"promoted to {result['champion']}" if result["promoted"] else "registered as challenger, not promoted"
+    return _finish(
+        options,
+        result,
+        f"{_figures(result)}\npredictor {result['version']} {verdict}: {result['why']}\n"
+        f"tracked in {result['tracking_uri']} ({result['seconds']} s)",
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    result = find_job("evaluate")(
+        **_pool(options),
+        split=options.split,
+        train_size=options.train_size,
+        predictions=options.predictions,
+        track=not options.no_track,
+    )
+    written = f"\npredictions in {result['predictions']}" if result["predictions"] else ""
+    return _finish(options, result, _figures(result) + written)
+
+
+def _promote(options: argparse.Namespace) -> int:
+    result = find_job("promote")(version=options.version)
+    return _finish(options, result, f"predictor {result['version']} is the champion in {result['champion']}")
+
+
+def _import(options: argparse.Namespace) -> int:
+    result = find_job("import")(outcomes=options.outcomes, output=options.output, datasets=options.dataset)
+    text = (
+        f"{result['rows']:,} rows, {result['prompts']:,} prompts, {len(result['models'])} models in {result['output']}"
+    )
+    return _finish(options, result, text)
+
+
+def _finish(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
+    print(json.dumps(result, ensure_ascii=False, default=str) if options.json else text)
+    return 0
+
+
+def _figures(result: dict[str, Any]) -> str:
+    """The held-out figures as a small table, each beside its yardsticks."""
+    figures = result["figures"]
+    lines = [f"on {result['prompts']:,} held-out prompts{'':22} Turnout [95 %]          lookup  random  oracle"]
+    for label, own, lookup, random, oracle in _FIGURES:
+        value, low, high = figures[own]
+        known = f"{figures[lookup][0]:.3f}" if lookup else "    –"
+        lines.append(
+            f"  {label:46} {value:.3f} [{low:.3f}, {high:.3f}]   {known}   {figures[random][0]:.3f}   {figures[oracle][0]:.3f}"
+        )
+    value, low, high = figures["accuracy"]
+    lines.append(
+        f"  {'mean score, most likely candidate each time':46} {value:.3f} [{low:.3f}, {high:.3f}]   "
+        f"best single {figures['accuracy_best_single'][0]:.3f}, cheapest {figures['accuracy_cheapest'][0]:.3f}, "
+        f"oracle {figures['accuracy_oracle'][0]:.3f}"
+    )
+    lines.append(
+        f"  {'calibration error, cheapest candidate':46} {figures['calibration_error'][0]:.3f} "
+        f"(a perfect model: {figures['calibration_error_by_chance'][0]:.3f})"
+    )
+    if result["alarm"]:
+        lines.append(f"  note: {result['alarm']}")
+    return "\n".join(lines)

@@ -1,0 +1,139 @@
+"""Evaluation that cannot flatter: every prompt is predicted by a predictor that never saw its group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from turnout.errors import TooFewRowsError
+from turnout.learning.dataset import FeatureTable, extract_all, training_data
+from turnout.learning.metrics import Interval, bootstrap, collapse_alarm, routing_figures
+from turnout.learning.outcomes import OutcomeTable, factorize
+from turnout.predictor.fit import assign_folds, fit
+from turnout.predictor.model import Predictor, blend_outputs, to_probabilities
+
+Split = Literal["group", "dataset"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Held-out predictions of every prompt and what they are worth.
+
+    p_success, scores : float64 (n, n_candidates), columns as in `candidates`; rows with a missing score are judged on
+    nothing and left out of the figures. fold : int (n,), -1 where a prompt only served for training.
+    """
+
+    candidates: tuple[str, ...]
+    prompt_ids: NDArray[np.object_]
+    p_success: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    fold: NDArray[np.int64]
+    dataset: NDArray[np.str_]
+    figures: dict[str, Interval]
+    alarm: str | None
+
+    def predictions(self) -> pd.DataFrame:
+        """One row for each (prompt, candidate): prompt_id, candidate, p_success, fold."""
+        held = np.flatnonzero(self.fold >= 0)
+        n = len(self.candidates)
+        return pd.DataFrame(
+            {
+                "prompt_id": np.repeat(self.prompt_ids[held], n),
+                "candidate": np.tile(np.array(self.candidates, dtype=object), len(held)),
+                "p_success": self.p_success[held].ravel(),
+                "fold": np.repeat(self.fold[held], n),
+            }
+        )
+
+
+def predict_table(predictor: Predictor, features: FeatureTable) -> NDArray[np.float64]:
+    """Probabilities for many prompts with exactly the parts that serve one: (n, n_candidates)."""
+    ngrams = features.ngrams
+    linear = np.empty((ngrams.shape[0], len(predictor.candidates)), np.float32)
+    for row in range(len(linear)):
+        at = slice(ngrams.indptr[row], ngrams.indptr[row + 1])
+        buckets = ngrams.indices[at].astype(np.int64)
+        linear[row], _ = predictor.ngrams.predict_one(buckets, ngrams.data[at].astype(np.int64))
+    outputs = blend_outputs(predictor.blend, linear @ predictor.to_outputs, predictor.forest.predict(features.dense))
+    return to_probabilities(outputs @ predictor.to_scores)
+
+
+def evaluate(
+    table: OutcomeTable,
+    candidates: Sequence[str],
+    *,
+    n_folds: int = 5,
+    seed: int = 0,
+    split: Split = "group",
+    train_size: int | None = None,
+    use_other_models: bool = True,
+    features: FeatureTable | None = None,
+    quiet: bool = False,
+) -> Evaluation:
+    """Cross-validated predictions by group or by dataset, or, with `train_size`, one fit on that many prompts.
+
+    Args:
+        train_size: fit on this many prompts, drawn by group, and predict all others; `n_folds` is then not used.
+        use_other_models: let models outside `candidates` take noise out of the training targets.
+        features: those of `table.prompts` where they are known already.
+
+    Raises:
+        TooFewRowsError: fewer groups (or datasets) than folds, or `train_size` leaves nothing to test on.
+    """
+    table = table.select(candidates)
+    features = features or extract_all(table.prompts["prompt"].tolist(), quiet=quiet)
+    units = factorize(table.prompts[split])
+    n_units = len(np.unique(units))
+    if train_size is not None:
+        fold = _one_split(factorize(table.prompts["group"]), train_size, seed)
+    elif n_units < n_folds:
+        raise TooFewRowsError(f"{n_folds} folds need at least {n_folds} different {split}s, the table has {n_units}")
+    else:
+        fold = assign_folds(units, n_folds, seed)
+    p_success = np.full((len(table.prompts), len(candidates)), np.nan)
+    held_folds = [value for value in np.unique(fold) if value >= 0]
+    for value in tqdm(held_folds, desc="folds", unit="fold", delay=2, disable=quiet):
+        inside, outside = np.flatnonzero(fold != value), np.flatnonzero(fold == value)
+        part = OutcomeTable(
+            *(frame.iloc[inside] for frame in (table.prompts, table.scores, table.seconds, table.cost_usd)), ""
+        )
+        data = training_data(part, candidates, features.take(inside), use_other_models=use_other_models)
+        fitted = fit(data, seed=seed)
+        p_success[outside] = predict_table(fitted.predictor, features.take(outside))
+    scores = table.scores[list(candidates)].to_numpy(np.float64)
+    dataset = table.prompts["dataset"].to_numpy(str)
+    judged = np.flatnonzero((fold >= 0) & np.isfinite(scores).all(1))
+    if not len(judged):
+        raise TooFewRowsError("no held-out prompt has a score for every candidate; nothing can be judged")
+    figures = bootstrap(
+        lambda rows: routing_figures(scores[judged[rows]], p_success[judged[rows]], dataset[judged[rows]]), len(judged)
+    )
+    return Evaluation(
+        tuple(candidates),
+        table.prompts.index.to_numpy(object),
+        p_success,
+        scores,
+        fold,
+        dataset,
+        figures,
+        collapse_alarm(scores[judged], p_success[judged]),
+    )
+
+
+def _one_split(groups: NDArray[np.int64], train_size: int, seed: int) -> NDArray[np.int64]:
+    """-1 for about `train_size` rows drawn in whole groups, 0 for the rest."""
+    if not 0 < train_size < len(groups):
+        raise TooFewRowsError(
+            f"--train-size {train_size} leaves nothing to train or to test on; there are {len(groups)} prompts"
+        )
+    order = np.random.default_rng(seed).permutation(int(groups.max()) + 1)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    first = np.argsort(rank[groups], kind="stable")[:train_size]
+    return np.where(np.isin(groups, groups[first]), -1, 0)

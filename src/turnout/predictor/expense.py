@@ -1,0 +1,26 @@
+"""Expected seconds or cost of each candidate: a log-linear model on the dense features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class LogLinear:
+    """exp(intercept + standardised features @ weights), kept within what was measured.
+
+    weights : float32 (n_features, n_candidates); intercept, low, high : float32 (n_candidates,). The intercept holds
+    Duan's smearing correction (Duan 1983), so that the result estimates the mean, not the median.
+    """
+
+    weights: NDArray[np.float32]
+    intercept: NDArray[np.float32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+    def predict_one(self, standardised: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Expected value for each candidate, float32 of shape (n_candidates,)."""
+        return np.minimum(np.maximum(np.exp(standardised @ self.weights + self.intercept), self.low), self.high)

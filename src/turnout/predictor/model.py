@@ -1,0 +1,100 @@
+"""The predictor: features in, a calibrated probability of success for each candidate out.
+
+What routing needs is the *difference* between candidates, so nothing here predicts "does this candidate succeed" on
+its own. One output is the level (how well the candidates do on this prompt on average), the others are contrasts (who
+does better than that level). Each output blends a linear n-gram part with boosted trees over the dense features; a
+fixed matrix mixes outputs back into one probability for each candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnout.features import Features
+from turnout.predictor.expense import LogLinear
+from turnout.predictor.linear import NgramModel
+from turnout.predictor.trees import Forest
+
+STANDARD_CLIP: Final = 4.0
+_FLOOR, _CEILING = 0.002, 0.998
+"""No prompt is certain to pass or fail; beyond this the tables cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """For one request, in the order of the predictor's candidates.
+
+    p_success : float64 (n_candidates,). seconds, cost_usd : float32 (n_candidates,) or None where never measured.
+    novelty : share of the prompt's n-grams that training never saw, 0 to 1.
+    """
+
+    p_success: NDArray[np.float64]
+    seconds: NDArray[np.float32] | None
+    cost_usd: NDArray[np.float32] | None
+    novelty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """output = offset + ngram_gain * n-gram part + tree_gain * tree part; each array of shape (n_outputs,)."""
+
+    offset: NDArray[np.float32]
+    ngram_gain: NDArray[np.float32]
+    tree_gain: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A fitted predictor. `candidates` run from cheapest to most expensive.
+
+    to_outputs : float32 (n_candidates, n_outputs), scores to outputs; to_scores : float32 (n_outputs, n_candidates),
+    outputs back to scores. feature_mean, feature_std : float32 (n_features,), for the expense models.
+    novelty_limit : the novelty that 1 % of held-out training prompts exceed; beyond it the predictor is out of its depth.
+    """
+
+    candidates: tuple[str, ...]
+    ngrams: NgramModel
+    forest: Forest
+    blend: Blend
+    to_outputs: NDArray[np.float32]
+    to_scores: NDArray[np.float32]
+    feature_mean: NDArray[np.float32]
+    feature_std: NDArray[np.float32]
+    seconds: LogLinear | None
+    cost_usd: LogLinear | None
+    novelty_limit: float
+    info: Mapping[str, Any]
+
+    def predict(self, features: Features) -> Prediction:
+        """Probabilities, expected seconds and cost for one request."""
+        linear, novelty = self.ngrams.predict_one(features.buckets, features.counts)
+        outputs = blend_outputs(self.blend, linear @ self.to_outputs, self.forest.predict_one(features.vector))
+        seconds = cost = None
+        if self.seconds is not None or self.cost_usd is not None:
+            standard = (features.vector - self.feature_mean) / self.feature_std
+            np.clip(standard, -STANDARD_CLIP, STANDARD_CLIP, out=standard)
+            seconds = None if self.seconds is None else self.seconds.predict_one(standard)
+            cost = None if self.cost_usd is None else self.cost_usd.predict_one(standard)
+        return Prediction(to_probabilities(outputs @ self.to_scores), seconds, cost, novelty)
+
+
+def blend_outputs(blend: Blend, ngram_part: NDArray[np.float32], tree_part: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blend the two parts; both of shape (..., n_outputs)."""
+    return np.asarray(blend.offset + blend.ngram_gain * ngram_part + blend.tree_gain * tree_part, np.float32)
+
+
+def to_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Bring scores of shape (..., n_candidates) into (0, 1) and keep their differences where that is possible.
+
+    All scores of a prompt are shifted together until the highest and the lowest fit; only a spread wider than the
+    range is cut. Clipping each alone would shrink exactly the differences that routing lives on.
+    """
+    values = np.asarray(scores, np.float64)
+    over = np.maximum(values.max(-1, keepdims=True) - _CEILING, 0.0)
+    under = np.maximum(_FLOOR - values.min(-1, keepdims=True), 0.0)
+    return np.clip(values - over + under, _FLOOR, _CEILING)
