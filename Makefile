@@ -7,7 +7,7 @@ SHARED ?= ../shared
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train route test test-all lint format types data task-model notebooks mlflow bench bench-% clean
+.PHONY: help setup train test test-slow lint format types data task-model notebooks mlflow bench bench-% clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,14 +26,11 @@ train: $(READY) ## train on the bundled history, track in MLflow, promote a cham
 	@echo
 	@$(BIN)/turnout route "write a haiku about merge conflicts" "quick question: why does our lock deadlock under failover?" "convert this to YAML: {\"port\": 8080}"
 
-test: $(READY) ## run the tests (under ten minutes on two cores)
-	@$(BIN)/python -m ruff check .
-	@$(BIN)/python -m ruff format --check .
-	@$(BIN)/python -m mypy
+test: lint ## check style and types, run the tests (under ten minutes on two cores)
 	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
 
-test-all: $(READY) ## run the tests, the slow ones too
-	@$(BIN)/python -m pytest -n 2 -q
+test-slow: $(READY) ## run the slow tests too (training end to end, notebooks)
+	@$(BIN)/python -m pytest -n 2 -q -m slow
 
 lint: $(READY) ## check style and types
 	@$(BIN)/python -m ruff check .
@@ -50,8 +47,8 @@ data: $(READY) ## make the simulated routing history again from data/prompts.jso
 task-model: $(READY) ## fit the task, complexity and tier weights again from data/prompts.jsonl
 	@$(BIN)/python -m turnout_pipelines.tasks --prompts data/prompts.jsonl
 
-notebooks: $(READY) ## open the notebooks folder's pages after running them in place
-	@$(BIN)/python -m pytest -q tests/notebooks
+notebooks: $(READY) ## run the notebooks and keep their output in place
+	@cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
 
 mlflow: $(READY) ## show the tracked runs in a browser (http://127.0.0.1:5000)
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///models/mlflow.db --host 127.0.0.1

@@ -22,7 +22,7 @@ from turnout.learning.dataset import extract_all, training_data
 from turnout.learning.evaluation import Evaluation, evaluate
 from turnout.learning.metrics import calibration_error
 from turnout.learning.outcomes import OutcomeTable, read_outcomes
-from turnout.predictor import read_manifest
+from turnout.predictor import load
 from turnout.predictor.fit import Fitted, fit
 
 MIN_PROMPTS = 50
@@ -114,14 +114,14 @@ def _info(table: OutcomeTable, parameters: dict[str, Any], judged: Evaluation) -
 def _decide(judged: Evaluation, fingerprint: str) -> tuple[bool, str]:
     """Whether to promote: a first champion always, a successor only if no worse on the same data."""
     try:
-        champion = read_manifest(champion_folder())
+        champion = load(champion_folder())
     except ArtifactError:
         return True, "there was no champion that can be served"
-    if champion["schema_hash"] != schema_hash():
-        return True, "the champion was trained for another feature schema and cannot be served"
-    if champion.get("training", {}).get("data_fingerprint") != fingerprint:
+    if champion.candidates != judged.candidates:
+        return False, "the champion routes between other candidates; to switch, 'turnout promote challenger'"
+    if champion.info.get("training", {}).get("data_fingerprint") != fingerprint:
         return False, "the champion was trained on other data; compare them, then 'turnout promote challenger'"
-    before, now = champion.get("metrics", {}).get("apgr", 0.0), judged.figures["apgr"].value
+    before, now = champion.info.get("metrics", {}).get("apgr", 0.0), judged.figures["apgr"].value
     if now < before - 1e-4:
         return False, f"held-out apgr {now:.3f} is below the champion's {before:.3f} on the same data"
     return True, f"held-out apgr {now:.3f} is not below the champion's {before:.3f} on the same data"

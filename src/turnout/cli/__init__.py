@@ -1,0 +1,1 @@
+"""The `turnout` command, thin: one module for each group of commands."""

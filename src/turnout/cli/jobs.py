@@ -130,7 +130,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _finish(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    print(json.dumps(result, ensure_ascii=False, default=str) if options.json else text)
+    print(json.dumps(result, default=str) if options.json else text)
     return 0
 
 

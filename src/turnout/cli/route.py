@@ -22,13 +22,13 @@ def add_command(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--preference", default="balanced", help="fast, balanced, quality, or an exchange rate")
     parser.add_argument("--predictor", type=Path, metavar="FOLDER", help="another predictor than the champion")
     parser.add_argument("--explain", action="store_true", help="show every candidate and how the task was judged")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Route what was asked for; with --file or several prompts one result a line."""
     if bool(options.prompts) == (options.file is not None):
-        raise RequestError("give either prompts or --file PROMPTS.jsonl")
+        options.refuse("give either prompts or --file PROMPTS.jsonl")
     router = Router.load(options.predictor)
     preference = _preference(options.preference)
     if options.file is not None:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
                 failed += 1
                 result = {"error": str(error)}
             line = {"id": identifier, **result}
-            print(json.dumps(line, ensure_ascii=False) if options.json else _line(line))
+            print(json.dumps(line) if options.json else _line(line))
         if failed:
             print(f"{failed} prompts could not be routed", file=sys.stderr)
         return 1 if failed else 0
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         text = sys.stdin.read() if prompt == "-" else prompt
         decision = router.route(text, preference)
         if options.json:
-            print(json.dumps(to_json(decision), ensure_ascii=False))
+            print(json.dumps(to_json(decision)))
         else:
             print(_card(text, decision, explain=options.explain))
     return 0
@@ -93,7 +93,7 @@ def _preference(value: str) -> str | float:
 
 def _read_file(path: Path) -> Iterator[tuple[Any, str]]:
     try:
-        lines = path.open(encoding="utf-8", errors="surrogateescape")
+        lines = path.open(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     with lines:

@@ -14,7 +14,8 @@ from turnout.features.lexicon import CODE_LANGUAGES, KEYWORD_GROUPS
 from turnout.features.ngrams import BUCKETS, MAX_WORDS, hash_words, ngram_buckets
 from turnout.features.surface import SURFACE_NAMES, surface_vector
 from turnout.features.task import TASK_NAMES, load_task_model
-from turnout.features.text import HEAD_CHARS, INSTRUCTION_CHARS, TAIL_CHARS, WORD, read_prompt
+from turnout.features.text import HEAD_CHARS, INSTRUCTION_CHARS, TAIL_CHARS, read_prompt
+from turnout.features.words import WORD
 from turnout.types import Request, RequestLike, Task
 
 FEATURE_NAMES: Final[tuple[str, ...]] = (*SURFACE_NAMES, *TASK_NAMES)
@@ -46,8 +47,9 @@ def extract(request: RequestLike) -> Features:
     request = Request.of(request)
     text = read_prompt(request.prompt)
     surface = surface_vector(text, request)
-    task, scores = load_task_model().judge(text, surface)
     buckets, counts = ngram_buckets(hash_words(text.words))
+    asked = buckets if text.instruction_words is text.words else None
+    task, scores = load_task_model().judge(text, surface, asked)
     return Features(np.concatenate((surface, scores)), buckets, counts, task)
 
 

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnout.errors import ArtifactCorruptError, ArtifactMissingError
-from turnout.features.ngrams import BUCKETS, hash_words, ngram_buckets
+from turnout.features.ngrams import BUCKETS, edges_of_runs, hash_words, ngram_buckets
 from turnout.features.surface import SURFACE_NAMES
 from turnout.features.text import PromptText
+from turnout.features.words import CUT, sum_rows
 from turnout.types import COMPLEXITIES, TASK_TYPES, Task
 
 CHAR_BUCKETS: Final = 1 << 16
@@ -33,14 +34,14 @@ SIMPLE_BELOW: Final = 3.5
 COMPLEX_FROM: Final = 6.5
 """The writers' guide calls 0-3 simple, 4-6 medium and 7-10 complex; the cuts lie half-way."""
 
-_SURFACE_CLIP: Final = 4.0
+_SURFACE_CLIP: Final = np.float32(4.0)
 _COMPLEXITY_SPREAD: Final = 1.5
 """Standard deviation of the complexity score around the writers' label, on prompts held out from the fit."""
 
 _CHARS_HEAD: Final = 400
 _CHARS_TAIL: Final = 200
-_FNV: Final = np.uint32(0x01000193)
-_FNV_START: Final = np.uint32(0x811C9DC5)
+_ENDS_OF_WORDS: Final = b'.,;:!?")\r'
+"""A blank follows these as a rule: without them, most words stand one blank apart."""
 _KNUTH: Final = np.uint32(2654435761)
 _FOLD: Final = np.uint32(16)
 
@@ -51,76 +52,91 @@ def word_buckets(text: PromptText) -> NDArray[np.int64]:
 
 
 def char_buckets(text: PromptText) -> NDArray[np.int64]:
-    """Distinct buckets in [0, CHAR_BUCKETS) of the instruction's byte 4-grams (FNV-1a), of its head and tail only.
+    """Distinct buckets in [0, CHAR_BUCKETS) of the byte 4-grams in the instruction's head and tail.
 
     They see through typos and inflection. 4-grams alone did better on other writers' prompts than 3 to 5 together.
     """
-    joined = f" {' '.join(text.instruction_words)} "
-    if len(joined) > _CHARS_HEAD + _CHARS_TAIL:
-        joined = joined[:_CHARS_HEAD] + joined[-_CHARS_TAIL:]
-    raw = np.frombuffer(joined.encode("utf-8", "replace"), np.uint8).astype(np.uint32)
-    size = len(raw) - 3
+    raw = text.instruction
+    if len(raw) > _CHARS_HEAD + _CHARS_TAIL:
+        raw = raw[:_CHARS_HEAD] + raw[-_CHARS_TAIL:]
+    joined = b" %b " % raw.translate(CUT, _ENDS_OF_WORDS)
+    size = len(joined) - 3
     if size <= 0:
         return np.empty(0, np.int64)
-    hashes = (raw[:size] ^ _FNV_START) * _FNV
-    for offset in (1, 2, 3):
-        hashes ^= raw[offset : offset + size]
-        hashes *= _FNV
-    hashes *= _KNUTH
+    grams = np.ndarray((size,), "<u4", joined, strides=(1,))  # each starts one byte after the one before
+    hashes = grams * _KNUTH
     hashes >>= _FOLD
-    hashes.sort()
-    return hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))].astype(np.int64)
+    edges = edges_of_runs(hashes)
+    return hashes.compress(edges[:-1]).astype(np.int64)
 
 
-def _gather(weights: NDArray[np.int8], idf: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Sum of the rows of the buckets, each weighted by its idf, the weights scaled to unit length."""
-    values = idf.take(buckets)
-    length = math.sqrt(float(values @ values))
-    return (values / length if length else values) @ weights.take(buckets, axis=0).astype(np.float32)
+def _table(weights: NDArray[np.int8], idf: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What each bucket adds to the logits before the terms of a text are brought to unit length; last, to that length.
+
+    Shapes: weights (buckets, 11), idf (buckets,), scale (11,); the result is (buckets, 12).
+    """
+    table = np.empty((len(weights), len(OUTPUTS) + 1), np.float32)
+    np.multiply(weights, scale, out=table[:, :-1])
+    table[:, :-1] *= idf[:, None]
+    np.square(idf, out=table[:, -1])
+    return table
+
+
+def _logits(table: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    sums = sum_rows(table, buckets)
+    logits: NDArray[np.float32] = sums[:-1] / (math.sqrt(sums[-1]) or 1.0)
+    return logits
 
 
 @dataclass(frozen=True, slots=True)
 class TaskModel:
-    """Linear weights for `OUTPUTS`. Word and character weights are int8, `scale` brings them back to logits.
+    """Linear weights for `OUTPUTS`, float32.
 
-    Shapes: words (BUCKETS, 11), chars (CHAR_BUCKETS, 11), word_idf (BUCKETS,), char_idf (CHAR_BUCKETS,), surface
-    (len(SURFACE_NAMES), 11), bias and scale (11,), surface_mean and surface_std (len(SURFACE_NAMES),).
+    Shapes: words (BUCKETS, 12) and chars (CHAR_BUCKETS, 12) as `_table` makes them, surface (len(SURFACE_NAMES), 11),
+    surface_mean and surface_std (len(SURFACE_NAMES),), bias (11,).
     """
 
-    words: NDArray[np.int8]
-    chars: NDArray[np.int8]
-    word_idf: NDArray[np.float32]
-    char_idf: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    words: NDArray[np.float32]
+    chars: NDArray[np.float32]
     surface: NDArray[np.float32]
     surface_mean: NDArray[np.float32]
     surface_std: NDArray[np.float32]
     bias: NDArray[np.float32]
     digest: str
 
-    def outputs(self, text: PromptText, surface: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Nine type logits, the tier logit and the complexity, float32 of shape (11,)."""
-        scores = _gather(self.words, self.word_idf, word_buckets(text))
-        scores += _gather(self.chars, self.char_idf, char_buckets(text))
-        scores *= self.scale
-        standard = (surface - self.surface_mean) / self.surface_std
-        np.clip(standard, -_SURFACE_CLIP, _SURFACE_CLIP, out=standard)
-        return np.asarray(scores + standard @ self.surface + self.bias, np.float32)
+    def outputs(
+        self, text: PromptText, surface: NDArray[np.float32], words: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Nine type logits, the tier logit and the complexity, float32 of shape (11,).
 
-    def judge(self, text: PromptText, surface: NDArray[np.float32]) -> tuple[Task, NDArray[np.float32]]:
+        `words` are the `word_buckets` of the text where the caller has them already.
+        """
+        scores = _logits(self.words, word_buckets(text) if words is None else words)
+        scores += _logits(self.chars, char_buckets(text))
+        standard = surface - self.surface_mean
+        standard /= self.surface_std
+        np.minimum(standard, _SURFACE_CLIP, out=standard)
+        np.maximum(standard, -_SURFACE_CLIP, out=standard)
+        scores += standard @ self.surface
+        scores += self.bias
+        return scores
+
+    def judge(
+        self, text: PromptText, surface: NDArray[np.float32], words: NDArray[np.int64] | None = None
+    ) -> tuple[Task, NDArray[np.float32]]:
         """The task of one request, and its scores as float32 features of shape (11,) in the order of `TASK_NAMES`."""
-        outputs = self.outputs(text, surface)
-        logits = outputs[:9].astype(np.float64)
-        weights = np.exp(logits - logits.max())
-        weights /= weights.sum()
-        probabilities = weights.tolist()
-        tier_score = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, float(outputs[9])))))
-        complexity_score = max(0.0, min(10.0, float(outputs[10])))
+        *logits, tier, complexity = self.outputs(text, surface, words).tolist()
+        highest = max(logits)
+        weights = [math.exp(logit - highest) for logit in logits]
+        total = sum(weights)
+        probabilities = [weight / total for weight in weights]
+        tier_score = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, tier))))
+        complexity_score = max(0.0, min(10.0, complexity))
         below = _normal_cdf((SIMPLE_BELOW - complexity_score) / _COMPLEXITY_SPREAD)
         above = 1.0 - _normal_cdf((COMPLEX_FROM - complexity_score) / _COMPLEXITY_SPREAD)
         level = 0 if complexity_score < SIMPLE_BELOW else 1 if complexity_score < COMPLEX_FROM else 2
         task = Task(
-            type=TASK_TYPES[int(weights.argmax())],
+            type=TASK_TYPES[logits.index(highest)],
             type_scores=dict(zip(TASK_TYPES, probabilities, strict=True)),
             complexity=COMPLEXITIES[level],
             complexity_score=complexity_score,
@@ -150,23 +166,23 @@ def load_task_model() -> TaskModel:
         raise ArtifactMissingError(
             f"the package lacks {WEIGHTS_FILE}; reinstall Turnout or run 'make task-model'"
         ) from error
+    width = len(OUTPUTS)
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-            model = TaskModel(
-                words=arrays["words"],
-                chars=arrays["chars"],
-                word_idf=arrays["word_idf"].astype(np.float32),
-                char_idf=arrays["char_idf"].astype(np.float32),
-                scale=arrays["scale"],
+            shapes = (arrays["words"].shape, arrays["chars"].shape, arrays["surface"].shape)
+            if shapes != ((BUCKETS, width), (CHAR_BUCKETS, width), (len(SURFACE_NAMES), width)):
+                raise ArtifactCorruptError(f"{WEIGHTS_FILE} was made for other features; run 'make task-model'")
+            scale = arrays["scale"]
+            return TaskModel(
+                words=_table(arrays["words"], arrays["word_idf"].astype(np.float32), scale),
+                chars=_table(arrays["chars"], arrays["char_idf"].astype(np.float32), scale),
                 surface=arrays["surface"],
                 surface_mean=arrays["surface_mean"],
                 surface_std=arrays["surface_std"],
                 bias=arrays["bias"],
                 digest=hashlib.sha256(raw).hexdigest()[:16],
             )
+    except ArtifactCorruptError:
+        raise
     except Exception as error:  # np.load raises many kinds for a broken archive
         raise ArtifactCorruptError(f"{WEIGHTS_FILE} cannot be read ({error}); reinstall Turnout") from error
-    expected = ((BUCKETS, 11), (CHAR_BUCKETS, 11), (len(SURFACE_NAMES), 11))
-    if (model.words.shape, model.chars.shape, model.surface.shape) != expected:
-        raise ArtifactCorruptError(f"{WEIGHTS_FILE} was made for other features; run 'make task-model'")
-    return model

@@ -1,0 +1,1 @@
+"""What pipelines compute: datasets, metrics, evaluation, simulation. Needs the extra 'train'."""

@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from scipy import sparse
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from turnout.features import extract
 from turnout.features.ngrams import BUCKETS

@@ -20,6 +20,7 @@ OWN_SHARE: Final = 0.4
 
 MIN_OTHERS: Final = 3
 MIN_COVERAGE: Final = 0.9
+MIN_KNOWN: Final = 5
 _FOLDS: Final = 5
 _PENALTIES: Final = (10.0, 100.0, 1000.0)
 
@@ -65,8 +66,8 @@ def complete(scores: NDArray[np.float32], dense: NDArray[np.float32]) -> NDArray
         absent = missing[:, candidate]
         if not absent.any():
             continue
-        if absent.all():
-            filled[:, candidate] = overall
+        if (~absent).sum() < MIN_KNOWN:
+            filled[absent, candidate] = overall if absent.all() else scores[~absent, candidate].mean()
             continue
         model = RidgeCV(_PENALTIES).fit(standard[~absent], scores[~absent, candidate])
         filled[absent, candidate] = np.clip(model.predict(standard[absent]), 0, 1)

@@ -9,14 +9,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from turnout.errors import TooFewRowsError
 from turnout.learning.dataset import FeatureTable, extract_all, training_data
 from turnout.learning.metrics import Interval, bootstrap, collapse_alarm, routing_figures
 from turnout.learning.outcomes import OutcomeTable, factorize
+from turnout.predictor.calibration import to_probabilities
 from turnout.predictor.fit import assign_folds, fit
-from turnout.predictor.model import Predictor, blend_outputs, to_probabilities
+from turnout.predictor.model import Predictor, blend_outputs
 
 Split = Literal["group", "dataset"]
 
@@ -61,7 +62,7 @@ def predict_table(predictor: Predictor, features: FeatureTable) -> NDArray[np.fl
         buckets = ngrams.indices[at].astype(np.int64)
         linear[row], _ = predictor.ngrams.predict_one(buckets, ngrams.data[at].astype(np.int64))
     outputs = blend_outputs(predictor.blend, linear @ predictor.to_outputs, predictor.forest.predict(features.dense))
-    return to_probabilities(outputs @ predictor.to_scores)
+    return to_probabilities(outputs @ predictor.to_scores, predictor.calibration)
 
 
 def evaluate(
@@ -86,12 +87,17 @@ def evaluate(
     Raises:
         TooFewRowsError: fewer groups (or datasets) than folds, or `train_size` leaves nothing to test on.
     """
-    table = table.select(candidates)
-    features = features or extract_all(table.prompts["prompt"].tolist(), quiet=quiet)
+    whole, table = table, table.select(candidates)
+    if features is None:
+        features = extract_all(table.prompts["prompt"].tolist(), quiet=quiet)
+    else:
+        features = features.take(np.flatnonzero(whole.prompts.index.isin(table.prompts.index)))
     units = factorize(table.prompts[split])
     n_units = len(np.unique(units))
     if train_size is not None:
         fold = _one_split(factorize(table.prompts["group"]), train_size, seed)
+    elif n_folds < 2:
+        raise TooFewRowsError(f"judging held-out prompts needs at least 2 folds, not {n_folds}")
     elif n_units < n_folds:
         raise TooFewRowsError(f"{n_folds} folds need at least {n_folds} different {split}s, the table has {n_units}")
     else:
@@ -100,10 +106,7 @@ def evaluate(
     held_folds = [value for value in np.unique(fold) if value >= 0]
     for value in tqdm(held_folds, desc="folds", unit="fold", delay=2, disable=quiet):
         inside, outside = np.flatnonzero(fold != value), np.flatnonzero(fold == value)
-        part = OutcomeTable(
-            *(frame.iloc[inside] for frame in (table.prompts, table.scores, table.seconds, table.cost_usd)), ""
-        )
-        data = training_data(part, candidates, features.take(inside), use_other_models=use_other_models)
+        data = training_data(table.take(inside), candidates, features.take(inside), use_other_models=use_other_models)
         fitted = fit(data, seed=seed)
         p_success[outside] = predict_table(fitted.predictor, features.take(outside))
     scores = table.scores[list(candidates)].to_numpy(np.float64)

@@ -39,16 +39,16 @@ def best_single(scores: Array) -> int:
     return int(scores.mean(0).argmax())
 
 
-def quality_curve(scores: Array, gain: Array, ties: Array) -> Array:
-    """Mean score when the 0, 1, …, n prompts of largest estimated gain go to the best single: shape (n + 1,)."""
+def quality_curve(scores: Array, gain: Array, ties: Array, best: int | None = None) -> Array:
+    """Mean score when the 0, 1, …, n prompts of largest estimated gain go to `best` (the best single): (n + 1,)."""
     order = np.lexsort((ties, -gain))
-    true_gain = scores[order, best_single(scores)] - scores[order, 0]
+    true_gain = scores[order, best_single(scores) if best is None else best] - scores[order, 0]
     return np.asarray(scores[:, 0].mean() + np.concatenate(([0.0], np.cumsum(true_gain))) / len(scores))
 
 
-def apgr(scores: Array, gain: Array, ties: Array) -> float:
+def apgr(scores: Array, gain: Array, ties: Array, best: int | None = None) -> float:
     """Average performance gap recovered (Ong et al. 2024, RouteLLM), over every share of calls; random gives .5."""
-    curve = quality_curve(scores, gain, ties)
+    curve = quality_curve(scores, gain, ties, best)
     low, high = curve[0], curve[-1]
     return float(((curve[:-1] + curve[1:]).mean() / 2 - low) / (high - low)) if high - low > 1e-9 else float("nan")
 
@@ -98,13 +98,13 @@ def routing_figures(scores: Array, guess: Array, dataset: NDArray[np.str_], seed
     for fit, use in ((half, ~half), (~half, half)):
         if fit.any() and use.any():
             means = lookup(scores, dataset, fit, use)
-            by_dataset.append((apgr(scores[use], means[:, best] - means[:, 0], ties[use]), use.sum()))
+            by_dataset.append((apgr(scores[use], means[:, best] - means[:, 0], ties[use], best), int(use.sum())))
     success = (scores[:, 0] >= 0.5).astype(float)
     choice = guess.argmax(1)
     gap = float(scores[:, best].mean() - scores[:, 0].mean())
     return {
         "apgr": apgr(scores, guess[:, best] - guess[:, 0], ties),
-        "apgr_dataset_lookup": float(np.average([a for a, _ in by_dataset], weights=[n for _, n in by_dataset])),
+        "apgr_dataset_lookup": _mean_by_size(by_dataset),
         "apgr_random": 0.5,
         "apgr_oracle": apgr(scores, scores[:, best] - scores[:, 0], ties),
         "offload_1pt": offload_share(scores, guess[:, best] - guess[:, 0], ties),
@@ -119,6 +119,11 @@ def routing_figures(scores: Array, guess: Array, dataset: NDArray[np.str_], seed
         "calibration_error_by_chance": chance_calibration_error(guess[:, 0]),
         "selection_entropy_bits": selection_entropy_bits(choice, scores.shape[1]),
     }
+
+
+def _mean_by_size(values: list[tuple[float, int]]) -> float:
+    size = sum(n for _, n in values)
+    return sum(value * n for value, n in values) / size if size else float("nan")
 
 
 def collapse_alarm(scores: Array, guess: Array) -> str | None:

@@ -9,8 +9,10 @@ different prompts is an error; a missing `group` becomes a hash of the prompt, s
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +25,9 @@ from turnout.errors import DataError, TooFewRowsError
 REQUIRED = ("prompt_id", "prompt", "model", "score")
 MEASURES = ("latency_s", "cost_usd")
 OPTIONAL = ("dataset", "group", *MEASURES, "prompt_tokens", "completion_tokens")
-_READERS = {
-    ".parquet": pd.read_parquet,
-    ".csv": lambda path: pd.read_csv(path, keep_default_na=False, na_values=[""]),
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype={"prompt_id": str}),
-}
+_TEXT = ("prompt_id", "prompt", "model", "dataset", "group")
+_MAX_DIGITS = 300
+"""Integers of more digits are beyond every float; they are read as infinite."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class OutcomeTable:
         """The same table with its candidates checked, without prompts on which none of them has a score.
 
         Raises:
-            DataError: a candidate is not in the table, or named twice.
+            DataError: a candidate is not in the table, or named twice; every score is the same.
             TooFewRowsError: fewer than two candidates, or no prompt left.
         """
         unknown = [name for name in candidates if name not in self.scores.columns]
@@ -70,8 +70,19 @@ class OutcomeTable:
         keep = self.scores[list(candidates)].notna().any(axis=1)
         if not keep.any():
             raise TooFewRowsError("no prompt has a score for any of the candidates")
+        low, high = np.nanmin(known := self.scores[list(candidates)].to_numpy()), np.nanmax(known)
+        if low == high:
+            raise DataError(f"column 'score': every value is {low:g}; with one class only there is nothing to learn")
+        return self.take(np.flatnonzero(keep.to_numpy()))
+
+    def take(self, rows: NDArray[np.int64]) -> OutcomeTable:
+        """The given prompts only, by position; the fingerprint stays that of the whole table."""
         return OutcomeTable(
-            self.prompts[keep], self.scores[keep], self.seconds[keep], self.cost_usd[keep], self.fingerprint
+            self.prompts.iloc[rows],
+            self.scores.iloc[rows],
+            self.seconds.iloc[rows],
+            self.cost_usd.iloc[rows],
+            self.fingerprint,
         )
 
 
@@ -82,6 +93,8 @@ def read_outcomes(paths: Sequence[Path], datasets: Sequence[str] = ()) -> Outcom
         DataError: a file is missing, unreadable or breaks the contract; the message names file, column and row.
         TooFewRowsError: nothing is left.
     """
+    if not paths:
+        raise DataError("no outcome table was given")
     frames = [_read_one(path) for path in paths]
     table = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     if datasets:
@@ -93,8 +106,44 @@ def read_outcomes(paths: Sequence[Path], datasets: Sequence[str] = ()) -> Outcom
         _refuse_two_prompts(table, paths)
     wide = {measure: _pivot(table, measure, prompts.index) for measure in ("score", *MEASURES)}
     return OutcomeTable(
-        prompts, wide["score"], wide["latency_s"], wide["cost_usd"], _fingerprint(prompts, wide["score"])
+        prompts, wide["score"], wide["latency_s"], wide["cost_usd"], _fingerprint(prompts, wide.values())
     )
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Text columns stay as they are written: '007' is no number, and a prompt may be nothing but digits."""
+    text = dict.fromkeys(_TEXT, str)
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=text, index_col=False)
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    rows = []
+    encoding = "utf-8-sig"
+    with gzip.open(path, "rt", encoding=encoding) if path.suffix == ".gz" else path.open(encoding=encoding) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line, parse_int=_parse_int)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number} is not JSON: {error.msg} at column {error.colno}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is no object")
+            if "\\u" in line:  # JSON can say half of a surrogate pair, which no other table can hold
+                row = {key: _whole_characters(value) for key, value in row.items()}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _parse_int(digits: str) -> float:
+    return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
+
+
+def _whole_characters(value: object) -> object:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+_READERS = {".parquet": pd.read_parquet, ".csv": _read_csv, ".jsonl": _read_jsonl}
 
 
 def _pivot(table: pd.DataFrame, measure: str, index: pd.Index) -> pd.DataFrame:
@@ -128,9 +177,11 @@ def _read_one(path: Path) -> pd.DataFrame:
     _check_numbers(table, path)
     if "dataset" not in table:
         table["dataset"] = ""
-    table["dataset"] = table["dataset"].fillna("").astype(str)
+    table["dataset"] = table["dataset"].astype(object).where(table["dataset"].notna(), "").astype(str)
     hashes = table["prompt"].map({text: _group_of(text) for text in table["prompt"].unique()})
-    table["group"] = table["group"].where(table["group"].notna(), hashes).astype(str) if "group" in table else hashes
+    if "group" in table:
+        hashes = table["group"].astype(object).where(table["group"].notna(), hashes)
+    table["group"] = hashes.astype(str)
     return table
 
 
@@ -143,7 +194,7 @@ def _check_text(table: pd.DataFrame, path: Path) -> None:
             wrong = ~table[column].map(lambda value: isinstance(value, str)).astype(bool)
             if wrong.any():
                 value = table[column][wrong].iloc[0]
-                raise DataError(f"{path}: column 'prompt', row {_row(wrong)}: {value!r} is not text")
+                raise DataError(f"{path}: column 'prompt', row {_row(wrong)}: {_plain(value)!r} is not text")
         else:
             table[column] = table[column].astype(str)
             empty = table[column].str.strip() == ""
@@ -161,12 +212,17 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
         wrong = given & ~np.isfinite(numbers)
         if wrong.any():
             value = table[column][wrong].iloc[0]
-            raise DataError(f"{path}: column {column!r}, row {_row(wrong)}: {value!r} is not a finite number")
+            raise DataError(f"{path}: column {column!r}, row {_row(wrong)}: {_plain(value)!r} is not a finite number")
         outside = given & ((numbers < 0) | ((numbers > 1) if column == "score" else False))
         if outside.any():
             value, allowed = numbers[outside].iloc[0], "in [0, 1]" if column == "score" else "0 or more"
             raise DataError(f"{path}: column {column!r}, row {_row(outside)}: {value:g} must be {allowed}")
         table[column] = numbers
+
+
+def _plain(value: object) -> object:
+    """A value as a person writes it: nan, not np.float64(nan)."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _row(mask: pd.Series) -> int:
@@ -186,12 +242,13 @@ def _group_of(prompt: str) -> str:
     return hashlib.blake2b(" ".join(prompt.lower().split()).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def _fingerprint(prompts: pd.DataFrame, scores: pd.DataFrame) -> str:
+def _fingerprint(prompts: pd.DataFrame, measures: Iterable[pd.DataFrame]) -> str:
     digest = hashlib.sha256()
-    for column in (prompts.index, prompts["prompt"]):
+    for column in (prompts.index, *(prompts[name] for name in prompts)):
         digest.update("\x1f".join(column).encode("utf-8", "replace"))
-    digest.update("\x1f".join(scores.columns).encode("utf-8", "replace"))
-    digest.update(np.ascontiguousarray(scores.to_numpy(np.float32)).tobytes())
+    for measure in measures:
+        digest.update("\x1f".join(measure.columns).encode("utf-8", "replace"))
+        digest.update(np.ascontiguousarray(measure.to_numpy(np.float32)).tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ a caller's preference names it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import float_info
 from typing import Final
 
 import numpy as np
@@ -31,7 +32,7 @@ def exchange_rate(preference: str | float) -> float:
         for name in PREFERENCES:
             if name == preference:
                 return EXCHANGE_RATES[name]
-    elif isinstance(preference, int | float) and not isinstance(preference, bool) and 0 <= preference < float("inf"):
+    elif isinstance(preference, int | float) and not isinstance(preference, bool) and 0 <= preference <= float_info.max:
         return float(preference)
     raise RequestError(f"preference {preference!r} is neither {', '.join(PREFERENCES)} nor a number of 0 or more")
 

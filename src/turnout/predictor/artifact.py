@@ -2,7 +2,8 @@
 
 The manifest names its array file and that file's SHA-256, and carries a digest of itself. Saving writes the arrays
 under a new name, then replaces the manifest in one rename: a reader sees the old predictor or the new one, and a
-process that is killed half-way leaves the old one serving. The arrays of the version before are kept for rollback.
+process that is killed half-way leaves the old one serving. The arrays of the version before are kept for rollback,
+young ones for whoever is still reading them or about to name them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
+import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ from turnout.errors import ArtifactCorruptError, ArtifactMismatchError, Artifact
 from turnout.features import FEATURE_NAMES, schema_hash
 from turnout.features.ngrams import BUCKETS
 from turnout.files import write_aside
+from turnout.predictor.calibration import Calibration
 from turnout.predictor.expense import LogLinear
 from turnout.predictor.linear import NgramModel
 from turnout.predictor.model import Blend, Predictor
@@ -30,7 +34,10 @@ from turnout.predictor.trees import LEAVES, TESTS, Forest
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 _MAX_MANIFEST_BYTES: Final = 4 << 20
+_ARRAYS_NAME: Final = re.compile(r"arrays-[0-9a-f]{12}\.npz")
+_YOUNG_S: Final = 60.0
 _OPTIONAL: Final = ("seconds", "cost_usd")
+_WHOLE_NUMBERS: Final = {"ngram_buckets": "u", "tree_feature": "i"}
 _LOG_LINEAR: Final = ("weights", "intercept", "low", "high")
 
 Arrays = dict[str, NDArray[Any]]
@@ -42,7 +49,7 @@ def save(predictor: Predictor, folder: Path) -> None:
     `predictor.info` goes into the manifest as it is (training data, metrics, versions, date); it must be JSON.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, **_to_arrays(predictor))
+    np.savez(buffer, allow_pickle=False, **_to_arrays(predictor))
     raw = buffer.getvalue()
     digest = hashlib.sha256(raw).hexdigest()
     name = f"arrays-{digest[:12]}.npz"
@@ -57,10 +64,11 @@ def save(predictor: Predictor, folder: Path) -> None:
     manifest["digest"] = _digest(manifest)
     previous = _named_arrays(folder)
     write_aside(folder / name, raw)
-    write_aside(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+    write_aside(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     for stale in folder.glob("arrays-*.npz"):
-        if stale.name not in (name, previous):
-            stale.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if stale.name not in (name, previous) and stale.stat().st_mtime < time.time() - _YOUNG_S:
+                stale.unlink()
 
 
 def load(folder: Path) -> Predictor:
@@ -81,20 +89,21 @@ def load(folder: Path) -> Predictor:
             f"{folder} was trained for feature schema {manifest['schema_hash']}, this Turnout computes {schema_hash()}; "
             "train again with 'turnout train'"
         )
-    path = folder / str(manifest["arrays"]["file"])
-    if path.parent != folder:
-        raise ArtifactCorruptError(f"{folder / MANIFEST} names an array file outside its folder: {path.name!r}")
+    named = manifest["arrays"]
+    if not isinstance(named, dict) or not _ARRAYS_NAME.fullmatch(str(named.get("file"))):
+        raise ArtifactCorruptError(f"{folder / MANIFEST} does not name an array file of its folder: {named!r:.200}")
+    path = folder / named["file"]
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise ArtifactMissingError(f"{path} cannot be read ({error.strerror}); train or promote again") from error
-    if hashlib.sha256(raw).hexdigest() != manifest["arrays"]["sha256"]:
+    if hashlib.sha256(raw).hexdigest() != named.get("sha256"):
         raise ArtifactCorruptError(f"{path} is truncated or was altered: its SHA-256 is not the manifest's")
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
             arrays: Arrays = {name: stored[name] for name in stored.files}
         return _from_arrays(arrays, manifest)
-    except (KeyError, ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # np.load raises many kinds for a broken archive
         raise ArtifactCorruptError(f"{path} does not hold a predictor's arrays: {error}") from error
 
 
@@ -106,14 +115,15 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise ArtifactMissingError(
             f"no predictor in {folder} ({error.strerror}: {path.name}); run 'turnout train --promote'"
         ) from error
     try:
         if len(raw) > _MAX_MANIFEST_BYTES:
-            raise ValueError(f"{len(raw)} bytes is no manifest")
+            raise ValueError(f"more than {_MAX_MANIFEST_BYTES} bytes")
         manifest = json.loads(raw)
         if not isinstance(manifest, dict):
             raise ValueError("not an object")
@@ -121,15 +131,17 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
         missing = {"format", "schema_hash", "candidates", "novelty_limit", "arrays"} - manifest.keys()
         if missing:
             raise ValueError(f"lacks {', '.join(sorted(missing))}")
+        intact = _digest(manifest) == digest
     except (ValueError, KeyError, RecursionError) as error:
         raise ArtifactCorruptError(f"{path} is not a predictor's manifest: {error}") from error
-    if _digest(manifest) != digest:
+    if not intact:
         raise ArtifactCorruptError(f"{path} was altered: its digest does not match its content")
     return manifest
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _named_arrays(folder: Path) -> str:
@@ -158,6 +170,9 @@ def _to_arrays(predictor: Predictor) -> Arrays:
         "feature_mean": predictor.feature_mean,
         "feature_std": predictor.feature_std,
     }
+    if predictor.calibration is not None:
+        arrays["calibration_knots"] = predictor.calibration.knots
+        arrays["calibration_values"] = predictor.calibration.values
     for name in _OPTIONAL:
         model = getattr(predictor, name)
         if model is not None:
@@ -170,6 +185,7 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
     n_candidates, n_outputs, n_features = len(candidates), len(arrays["blend_offset"]), len(FEATURE_NAMES)
     n_trees, n_seen = len(arrays["tree_feature"]), len(arrays["ngram_buckets"])
     expected = {
+        "ngram_buckets": (n_seen,),
         "ngram_idf": (n_seen,),
         "ngram_weights": (n_seen, n_candidates),
         "ngram_intercept": (n_candidates,),
@@ -177,14 +193,27 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
         "tree_threshold": (n_trees, TESTS),
         "tree_leaves": (n_trees, LEAVES),
         "tree_baseline": (n_outputs,),
+        "blend_offset": (n_outputs,),
+        "blend_ngram_gain": (n_outputs,),
+        "blend_tree_gain": (n_outputs,),
         "to_outputs": (n_candidates, n_outputs),
         "to_scores": (n_outputs, n_candidates),
         "feature_mean": (n_features,),
         "feature_std": (n_features,),
     }
+    for name in _OPTIONAL:
+        if f"{name}_weights" in arrays:
+            expected |= {f"{name}_{part}": (n_candidates,) for part in _LOG_LINEAR}
+            expected[f"{name}_weights"] = (n_features, n_candidates)
+    if "calibration_knots" in arrays:
+        curves = (n_candidates, arrays["calibration_knots"].size // n_candidates)
+        expected |= {"calibration_knots": curves, "calibration_values": curves}
     for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+        array, kind = arrays[name], _WHOLE_NUMBERS.get(name, "f")
+        if array.shape != shape or array.dtype.kind != kind:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected kind {kind!r}, shape {shape}")
+        if name != "tree_threshold" and not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
     buckets = arrays["ngram_buckets"]
     if n_trees % n_outputs or arrays["tree_feature"].min() < 0 or arrays["tree_feature"].max() >= n_features:
         raise ValueError("the trees do not fit the features")
@@ -200,12 +229,16 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
         else None
         for name in _OPTIONAL
     }
+    calibration = None
+    if "calibration_knots" in arrays:
+        calibration = Calibration(arrays["calibration_knots"], arrays["calibration_values"])
     own = {"format", "schema_hash", "candidates", "novelty_limit", "arrays"}
     return Predictor(
         candidates=candidates,
         ngrams=NgramModel(idf, weights, arrays["ngram_intercept"]),
         forest=Forest(arrays["tree_feature"], arrays["tree_threshold"], arrays["tree_leaves"], arrays["tree_baseline"]),
         blend=Blend(arrays["blend_offset"], arrays["blend_ngram_gain"], arrays["blend_tree_gain"]),
+        calibration=calibration,
         to_outputs=arrays["to_outputs"],
         to_scores=arrays["to_scores"],
         feature_mean=arrays["feature_mean"],

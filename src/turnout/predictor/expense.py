@@ -23,4 +23,5 @@ class LogLinear:
 
     def predict_one(self, standardised: NDArray[np.float32]) -> NDArray[np.float32]:
         """Expected value for each candidate, float32 of shape (n_candidates,)."""
-        return np.minimum(np.maximum(np.exp(standardised @ self.weights + self.intercept), self.low), self.high)
+        expected = np.exp(standardised @ self.weights + self.intercept)
+        return np.asarray(np.minimum(np.maximum(expected, self.low), self.high), np.float32)

@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
 
+from turnout.errors import TooFewRowsError
 from turnout.features.ngrams import BUCKETS
+from turnout.predictor.calibration import fit_calibration, to_probabilities
 from turnout.predictor.expense import LogLinear
 from turnout.predictor.linear import NgramModel
-from turnout.predictor.model import STANDARD_CLIP, Blend, Predictor, blend_outputs, to_probabilities
+from turnout.predictor.model import STANDARD_CLIP, Blend, Predictor, blend_outputs
 from turnout.predictor.trees import DEPTH, LEAVES, TESTS, Forest
 
 Matrix = NDArray[np.float32]
@@ -73,7 +77,12 @@ def fit(
 
     Returns:
         The predictor, out-of-fold probabilities (n, n_candidates) and the gain of each dense feature in the trees.
+
+    Raises:
+        TooFewRowsError: all prompts are of one group.
     """
+    if len(np.unique(data.groups)) < 2:
+        raise TooFewRowsError("fitting needs prompts of at least two groups, so that some can be held out")
     to_outputs, to_scores = contrasts(len(data.candidates))
     targets = data.scores @ to_outputs
     progress("n-grams")
@@ -82,6 +91,7 @@ def fit(
     forest, tree_out, gain = _fit_trees(data, targets, seed)
     blend = _fit_blend(ngram_out @ to_outputs, tree_out, targets)
     out = blend_outputs(blend, ngram_out @ to_outputs, tree_out) @ to_scores
+    calibration = fit_calibration(out, data.scores, assign_folds(data.groups, 2, seed + 3) == 0)
     progress("expenses")
     mean, std = data.dense.mean(0), np.maximum(data.dense.std(0), 1e-3)
     standard = np.clip((data.dense - mean) / std, -STANDARD_CLIP, STANDARD_CLIP)
@@ -90,6 +100,7 @@ def fit(
         ngrams=ngrams,
         forest=forest,
         blend=blend,
+        calibration=calibration,
         to_outputs=to_outputs,
         to_scores=to_scores,
         feature_mean=mean,
@@ -99,7 +110,7 @@ def fit(
         novelty_limit=novelty_limit,
         info=dict(info or {}),
     )
-    return Fitted(predictor, to_probabilities(out), gain)
+    return Fitted(predictor, to_probabilities(out, calibration), gain)
 
 
 def contrasts(n_candidates: int) -> tuple[Matrix, Matrix]:
@@ -170,25 +181,17 @@ def _fit_trees(data: TrainingData, targets: Matrix, seed: int) -> tuple[Forest, 
     """One bag for each fold, trained on the other folds; served together, so out-of-fold predictions cost nothing."""
     folds = assign_folds(data.groups, BAGS, seed + 2)
     n_outputs = targets.shape[1]
+    pairs = [(output, bag) for output in range(n_outputs) for bag in range(BAGS)]
+    # Threads share the matrix, and each fit keeps to one core: with OpenMP's own threads one busy neighbour made the
+    # same fits three to five times slower.
+    fitted = Parallel(n_jobs=cpu_count(), prefer="threads")(
+        delayed(_fit_bag)(data.dense, targets[:, output], folds != bag, seed * BAGS + bag) for output, bag in pairs
+    )
     bags: list[list[HistGradientBoostingRegressor]] = [[] for _ in range(n_outputs)]
     out = np.empty(targets.shape, np.float32)
-    for bag in range(BAGS):
-        inside, outside = folds != bag, folds == bag
-        for output in range(n_outputs):
-            model = HistGradientBoostingRegressor(
-                max_iter=TREES_PER_BAG,
-                learning_rate=LEARNING_RATE,
-                max_depth=DEPTH,
-                max_leaf_nodes=LEAVES,
-                min_samples_leaf=MIN_SAMPLES_LEAF,
-                l2_regularization=LEAF_PENALTY,
-                max_features=FEATURE_SHARE,
-                early_stopping=False,
-                random_state=seed * BAGS + bag,
-            ).fit(data.dense[inside], targets[inside, output])
-            if outside.any():
-                out[outside, output] = model.predict(data.dense[outside])
-            bags[output].append(model)
+    for (output, bag), (model, held_out) in zip(pairs, fitted, strict=True):
+        bags[output].append(model)
+        out[folds == bag, output] = held_out
     gain = np.zeros(data.dense.shape[1])
     for models in bags:
         for model in models:
@@ -196,6 +199,26 @@ def _fit_trees(data: TrainingData, targets: Matrix, seed: int) -> tuple[Forest, 
                 tests = tree.nodes[~tree.nodes["is_leaf"].astype(bool)]
                 np.add.at(gain, tests["feature_idx"], np.maximum(tests["gain"], 0))
     return _flatten(bags), out, gain / max(gain.sum(), 1e-12)
+
+
+def _fit_bag(
+    dense: Matrix, target: Matrix, inside: NDArray[np.bool_], seed: int
+) -> tuple[HistGradientBoostingRegressor, Matrix]:
+    """One bag, and its predictions for the rows outside it."""
+    model = HistGradientBoostingRegressor(
+        max_iter=TREES_PER_BAG,
+        learning_rate=LEARNING_RATE,
+        max_depth=DEPTH,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=MIN_SAMPLES_LEAF,
+        l2_regularization=LEAF_PENALTY,
+        max_features=FEATURE_SHARE,
+        early_stopping=False,
+        random_state=seed,
+    )
+    with threadpool_limits(1, user_api="openmp"):
+        model.fit(dense[inside], target[inside])
+        return model, model.predict(dense[~inside]) if not inside.all() else np.empty(0, np.float32)
 
 
 def _flatten(bags: list[list[HistGradientBoostingRegressor]]) -> Forest:

@@ -22,7 +22,7 @@ def term_weights(
     known = idf[buckets]
     values = (1.0 + np.log(counts)) * known if counts.max(initial=1) > 1 else known
     length = math.sqrt(float(values @ values))
-    unseen = 1.0 - np.count_nonzero(known) / len(buckets) if len(buckets) else 1.0
+    unseen = 1.0 - int(np.count_nonzero(known)) / len(buckets) if len(buckets) else 1.0
     return (values / length if length else values).astype(np.float32), unseen
 
 

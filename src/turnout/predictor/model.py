@@ -3,7 +3,7 @@
 What routing needs is the *difference* between candidates, so nothing here predicts "does this candidate succeed" on
 its own. One output is the level (how well the candidates do on this prompt on average), the others are contrasts (who
 does better than that level). Each output blends a linear n-gram part with boosted trees over the dense features; a
-fixed matrix mixes outputs back into one probability for each candidate.
+fixed matrix mixes outputs back into one score for each candidate, which calibration turns into a probability.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnout.features import Features
+from turnout.predictor.calibration import Calibration, to_probabilities
 from turnout.predictor.expense import LogLinear
 from turnout.predictor.linear import NgramModel
 from turnout.predictor.trees import Forest
 
 STANDARD_CLIP: Final = 4.0
-_FLOOR, _CEILING = 0.002, 0.998
-"""No prompt is certain to pass or fail; beyond this the tables cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class Predictor:
     ngrams: NgramModel
     forest: Forest
     blend: Blend
+    calibration: Calibration | None
     to_outputs: NDArray[np.float32]
     to_scores: NDArray[np.float32]
     feature_mean: NDArray[np.float32]
@@ -80,21 +80,9 @@ class Predictor:
             np.clip(standard, -STANDARD_CLIP, STANDARD_CLIP, out=standard)
             seconds = None if self.seconds is None else self.seconds.predict_one(standard)
             cost = None if self.cost_usd is None else self.cost_usd.predict_one(standard)
-        return Prediction(to_probabilities(outputs @ self.to_scores), seconds, cost, novelty)
+        return Prediction(to_probabilities(outputs @ self.to_scores, self.calibration), seconds, cost, novelty)
 
 
 def blend_outputs(blend: Blend, ngram_part: NDArray[np.float32], tree_part: NDArray[np.float32]) -> NDArray[np.float32]:
     """Blend the two parts; both of shape (..., n_outputs)."""
     return np.asarray(blend.offset + blend.ngram_gain * ngram_part + blend.tree_gain * tree_part, np.float32)
-
-
-def to_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Bring scores of shape (..., n_candidates) into (0, 1) and keep their differences where that is possible.
-
-    All scores of a prompt are shifted together until the highest and the lowest fit; only a spread wider than the
-    range is cut. Clipping each alone would shrink exactly the differences that routing lives on.
-    """
-    values = np.asarray(scores, np.float64)
-    over = np.maximum(values.max(-1, keepdims=True) - _CEILING, 0.0)
-    under = np.maximum(_FLOOR - values.min(-1, keepdims=True), 0.0)
-    return np.clip(values - over + under, _FLOOR, _CEILING)
