@@ -3,7 +3,7 @@
     python benchmarks/route_sklearn.py HISTORY PROMPTS.json --outputs N --trees N
 
 As many trees of the same depth as Turnout's predictor has, fitted on the same history; TF-IDF and ridge for the n-gram
-part. Prints nanoseconds by prompt for the trees alone and for all of it. The dense features are given, which flatters it.
+part. Prints nanoseconds by prompt, for the trees alone and for all of it. The dense features are given, for nothing.
 """
 
 from __future__ import annotations

@@ -102,8 +102,10 @@ def test_a_reader_that_has_gone_ends_the_command_quietly(process: Process, tmp_p
     path.write_text('{"prompt": "sort the imports"}\n' * count, encoding="utf-8")
     reader, writer = os.pipe()
     os.close(reader)
+    streams = {"stdout": writer, "stderr": subprocess.PIPE, "capture_output": False}
     try:
-        done = process("route", "--file", path, stdout=writer, stderr=subprocess.PIPE, capture_output=False)
+        # Buffered, as in a shell: what is less than a buffer is written only at the end.
+        done = process("route", "--file", path, environment={"PYTHONUNBUFFERED": ""}, **streams)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -195,8 +195,8 @@ def _check_text(table: pd.DataFrame, path: Path) -> None:
             if wrong.any():
                 value = table[column][wrong].iloc[0]
                 raise DataError(f"{path}: column 'prompt', row {_row(wrong)}: {_plain(value)!r} is not text")
-        else:
-            table[column] = table[column].astype(str)
+        table[column] = table[column].astype(str)
+        if column != "prompt":
             empty = table[column].str.strip() == ""
             if empty.any():
                 raise DataError(f"{path}: column {column!r}, row {_row(empty)}: the value is empty")

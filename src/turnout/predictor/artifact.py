@@ -147,7 +147,7 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 def _named_arrays(folder: Path) -> str:
     try:
         return str(json.loads((folder / MANIFEST).read_bytes())["arrays"]["file"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

@@ -6,6 +6,7 @@ Nothing here knows tables, files or MLflow; it takes arrays and returns a `Predi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -183,10 +184,12 @@ def _fit_trees(data: TrainingData, targets: Matrix, seed: int) -> tuple[Forest, 
     n_outputs = targets.shape[1]
     pairs = [(output, bag) for output in range(n_outputs) for bag in range(BAGS)]
     # Threads share the matrix, and each fit keeps to one core: with OpenMP's own threads one busy neighbour made the
-    # same fits three to five times slower.
-    fitted = Parallel(n_jobs=cpu_count(), prefer="threads")(
-        delayed(_fit_bag)(data.dense, targets[:, output], folds != bag, seed * BAGS + bag) for output, bag in pairs
-    )
+    # same fits three to five times slower. scikit-learn swaps the process's warning filters in each: keep ours.
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        fitted = Parallel(n_jobs=cpu_count(), prefer="threads")(
+            delayed(_fit_bag)(data.dense, targets[:, output], folds != bag, seed * BAGS + bag) for output, bag in pairs
+        )
     bags: list[list[HistGradientBoostingRegressor]] = [[] for _ in range(n_outputs)]
     out = np.empty(targets.shape, np.float32)
     for (output, bag), (model, held_out) in zip(pairs, fitted, strict=True):
