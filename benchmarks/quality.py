@@ -137,7 +137,7 @@ def paired_difference(scores: Any, guess: Any, other: Any, draws: int) -> list[f
     best, ties = best_single(scores), np.random.default_rng(0).random(len(scores))
 
     def difference(rows: Any) -> dict[str, float]:
-        own, theirs = (apgr(scores[rows], p[rows, best] - p[rows, 0], ties[rows]) for p in (guess, other))
+        own, theirs = (apgr(scores[rows], p[rows, best] - p[rows, 0], ties[rows], best) for p in (guess, other))
         return {"difference": own - theirs}
 
     figure = bootstrap(difference, len(scores), draws)["difference"]

@@ -3,7 +3,7 @@
     python benchmarks/tasks.py [--leave-one-out]
 
 The shipped weights judge the held-out part of data/prompts.jsonl (hands g and h). With --leave-one-out they are also
-fitted again without each training hand in turn and judged on that hand; that takes a quarter of an hour.
+fitted again without each training hand in turn and judged on that hand; that takes about ten minutes.
 """
 
 from __future__ import annotations

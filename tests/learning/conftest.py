@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,10 +14,12 @@ from turnout.learning.outcomes import OutcomeTable
 MakeTable: TypeAlias = Callable[..., OutcomeTable]
 
 
-@pytest.fixture
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
     """Fit a tenth of the trees where their number does not matter."""
-    monkeypatch.setattr("turnout.predictor.fit.TREES_PER_BAG", 6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("turnout.predictor.fit_trees.TREES_PER_BAG", 6)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import Ridge
 
 from turnout.features.ngrams import BUCKETS
-from turnout.predictor.fit import RIDGE_PENALTY, TrainingData, fit
+from turnout.predictor.fit import TrainingData, fit
+from turnout.predictor.fit_ngrams import RIDGE_PENALTY
 from turnout.predictor.linear import NgramModel, term_weights
 
 Plant = Callable[..., tuple[TrainingData, NDArray[np.bool_]]]

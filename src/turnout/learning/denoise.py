@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
-from turnout.predictor.fit import assign_folds
+from turnout.predictor.folds import assign_folds
 
 OWN_SHARE: Final = 0.4
 """Weight of the score itself. 0, .3, .5 and 1 gave .650, .660, .658 and .649 mean apgr on ten development pools."""

@@ -16,7 +16,8 @@ from turnout.learning.dataset import FeatureTable, extract_all, training_data
 from turnout.learning.metrics import Interval, bootstrap, collapse_alarm, routing_figures
 from turnout.learning.outcomes import OutcomeTable, factorize
 from turnout.predictor.calibration import to_probabilities
-from turnout.predictor.fit import assign_folds, fit
+from turnout.predictor.fit import fit
+from turnout.predictor.folds import assign_folds
 from turnout.predictor.model import Predictor, blend_outputs
 
 Split = Literal["group", "dataset"]
