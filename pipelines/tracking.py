@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -31,11 +32,14 @@ def start() -> mlflow.MlflowClient:
     """Point MLflow at MLFLOW_TRACKING_URI, or at an SQLite store beside the models, and open the experiment."""
     folder = models_folder().absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+    # These two have a meaning of their own in a database URI; MLflow takes everything else as it is.
+    database = (folder / "mlflow.db").as_posix().replace("%", "%25").replace("?", "%3F")
+    local = f"sqlite:///{database}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or local
     mlflow.set_tracking_uri(uri)
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        local = uri.startswith("sqlite:")
-        mlflow.create_experiment(EXPERIMENT, artifact_location=(folder / "mlartifacts").as_uri() if local else None)
+        artifacts = (folder / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
+        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
     mlflow.set_experiment(EXPERIMENT)
     return mlflow.MlflowClient()
 

@@ -77,7 +77,8 @@ class Predictor:
         seconds = cost = None
         if self.seconds is not None or self.cost_usd is not None:
             standard = (features.vector - self.feature_mean) / self.feature_std
-            np.clip(standard, -STANDARD_CLIP, STANDARD_CLIP, out=standard)
+            np.minimum(standard, STANDARD_CLIP, out=standard)
+            np.maximum(standard, -STANDARD_CLIP, out=standard)
             seconds = None if self.seconds is None else self.seconds.predict_one(standard)
             cost = None if self.cost_usd is None else self.cost_usd.predict_one(standard)
         return Prediction(to_probabilities(outputs @ self.to_scores, self.calibration), seconds, cost, novelty)
