@@ -15,7 +15,7 @@ from common import PROMPTS, Table, interval, parser, report, say
 from task_measures import Figures, Guesses, hand, hands, majority, mean, measure, slices, wilson
 
 from turnout.features.surface import surface_vector
-from turnout.features.task import TaskModel, _table, load_task_model
+from turnout.features.task import TaskModel, load_task_model
 from turnout.features.text import read_prompt
 from turnout.learning.metrics import calibration_error, chance_calibration_error
 from turnout.learning.simulation import DeveloperPrompt, read_prompts
@@ -61,13 +61,7 @@ def leave_one_out(rows: Sequence[DeveloperPrompt]) -> dict[str, Figures]:
     results = {}
     for name in hands(rows):
         inside, outside = ([row for row in rows if (hand(row) == name) is apart] for apart in (False, True))
-        arrays = fit_task_weights(inside)
-        model = TaskModel(
-            words=_table(arrays["words"], arrays["word_idf"].astype(np.float32), arrays["scale"]),
-            chars=_table(arrays["chars"], arrays["char_idf"].astype(np.float32), arrays["scale"]),
-            **{key: arrays[key] for key in ("surface", "surface_mean", "surface_std", "bias")},
-            digest="",
-        )
+        model = TaskModel.of(fit_task_weights(inside))
         results[f"hand {name}"] = measure(outside, judge(model, outside), Guesses.of(inside))
         say(f"without hand {name}: tier {results[f'hand {name}']['tier'][0]:.3f}")
     return results

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from turnout.types import COMPLEXITIES, TASK_TYPES, Task
 
 CHAR_BUCKETS: Final = 1 << 16
 OUTPUTS: Final = (*TASK_TYPES, "tier", "complexity")
-TASK_NAMES: Final = (*(f"task_{name}" for name in TASK_TYPES), "complexity_score", "tier_score")
+TASK_NAMES: Final = (*(f"task_{name}" for name in TASK_TYPES), "complexity_linear", "tier_score")
 WEIGHTS_FILE: Final = "task_weights.npz"
 
 SIMPLE_BELOW: Final = 3.5
@@ -35,8 +36,14 @@ COMPLEX_FROM: Final = 6.5
 """The writers' guide calls 0-3 simple, 4-6 medium and 7-10 complex; the cuts lie half-way."""
 
 _SURFACE_CLIP: Final = np.float32(4.0)
-_COMPLEXITY_SPREAD: Final = 1.5
+_COMPLEXITY_SPREAD: Final = 1.2
 """Standard deviation of the complexity score around the writers' label, on prompts held out from the fit."""
+
+_TIER_SHARE: Final = 0.7
+_FAST_COMPLEXITY: Final = 2.1
+_STRONG_COMPLEXITY: Final = 7.8
+"""A linear score shrinks to the middle, where hardly a prompt is. Seven parts in ten come from the tier score, placed
+between the mean labels of the two tiers: mean absolute error .78 instead of 1.12 on held-out set g."""
 
 _CHARS_HEAD: Final = 400
 _CHARS_TAIL: Final = 200
@@ -104,6 +111,19 @@ class TaskModel:
     bias: NDArray[np.float32]
     digest: str
 
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], digest: str = "") -> TaskModel:
+        """The model that a weights file's arrays describe."""
+        return cls(
+            words=_table(arrays["words"], arrays["word_idf"].astype(np.float32), arrays["scale"]),
+            chars=_table(arrays["chars"], arrays["char_idf"].astype(np.float32), arrays["scale"]),
+            surface=arrays["surface"],
+            surface_mean=arrays["surface_mean"],
+            surface_std=arrays["surface_std"],
+            bias=arrays["bias"],
+            digest=digest,
+        )
+
     def outputs(
         self, text: PromptText, surface: NDArray[np.float32], words: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
@@ -131,7 +151,9 @@ class TaskModel:
         total = sum(weights)
         probabilities = [weight / total for weight in weights]
         tier_score = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, tier))))
-        complexity_score = max(0.0, min(10.0, complexity))
+        linear = max(0.0, min(10.0, complexity))
+        by_tier = _FAST_COMPLEXITY + (_STRONG_COMPLEXITY - _FAST_COMPLEXITY) * tier_score
+        complexity_score = (1 - _TIER_SHARE) * linear + _TIER_SHARE * by_tier
         below = _normal_cdf((SIMPLE_BELOW - complexity_score) / _COMPLEXITY_SPREAD)
         above = 1.0 - _normal_cdf((COMPLEX_FROM - complexity_score) / _COMPLEXITY_SPREAD)
         level = 0 if complexity_score < SIMPLE_BELOW else 1 if complexity_score < COMPLEX_FROM else 2
@@ -144,7 +166,7 @@ class TaskModel:
             tier="strong" if tier_score > 0.5 else "fast",
             tier_score=tier_score,
         )
-        return task, np.array([*probabilities, complexity_score, tier_score], np.float32)
+        return task, np.array([*probabilities, linear, tier_score], np.float32)
 
 
 def _normal_cdf(value: float) -> float:
@@ -172,16 +194,7 @@ def load_task_model() -> TaskModel:
             shapes = (arrays["words"].shape, arrays["chars"].shape, arrays["surface"].shape)
             if shapes != ((BUCKETS, width), (CHAR_BUCKETS, width), (len(SURFACE_NAMES), width)):
                 raise ArtifactCorruptError(f"{WEIGHTS_FILE} was made for other features; run 'make task-model'")
-            scale = arrays["scale"]
-            return TaskModel(
-                words=_table(arrays["words"], arrays["word_idf"].astype(np.float32), scale),
-                chars=_table(arrays["chars"], arrays["char_idf"].astype(np.float32), scale),
-                surface=arrays["surface"],
-                surface_mean=arrays["surface_mean"],
-                surface_std=arrays["surface_std"],
-                bias=arrays["bias"],
-                digest=hashlib.sha256(raw).hexdigest()[:16],
-            )
+            return TaskModel.of(arrays, hashlib.sha256(raw).hexdigest()[:16])
     except ArtifactCorruptError:
         raise
     except Exception as error:  # np.load raises many kinds for a broken archive
