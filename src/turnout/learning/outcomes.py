@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,9 @@ def read_outcomes(paths: Sequence[Path], datasets: Sequence[str] = ()) -> Outcom
 def _read_csv(path: Path) -> pd.DataFrame:
     """Text columns stay as they are written: '007' is no number, and a prompt may be nothing but digits."""
     text = dict.fromkeys(_TEXT, str)
-    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=text, index_col=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=text, index_col=False)
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:
