@@ -122,7 +122,7 @@ def _decide(judged: Evaluation, fingerprint: str) -> tuple[bool, str]:
     if champion.info.get("training", {}).get("data_fingerprint") != fingerprint:
         return False, "the champion was trained on other data; compare them, then 'turnout promote challenger'"
     before, now = champion.info.get("metrics", {}).get("apgr", 0.0), judged.figures["apgr"].value
-    if now < before - 1e-4:
+    if not now >= before - 1e-4:  # written so that a figure that is not a number never promotes
         return False, f"held-out apgr {now:.3f} is below the champion's {before:.3f} on the same data"
     return True, f"held-out apgr {now:.3f} is not below the champion's {before:.3f} on the same data"
 

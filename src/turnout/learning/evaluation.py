@@ -96,7 +96,7 @@ def evaluate(
     units = factorize(table.prompts[split])
     n_units = len(np.unique(units))
     if train_size is not None:
-        fold = _one_split(factorize(table.prompts["group"]), train_size, seed)
+        fold = _one_split(units, train_size, seed)
     elif n_folds < 2:
         raise TooFewRowsError(f"judging held-out prompts needs at least 2 folds, not {n_folds}")
     elif n_units < n_folds:
