@@ -9,12 +9,29 @@ TurnoutError
 │   ├── ArtifactMissingError
 │   ├── ArtifactCorruptError
 │   └── ArtifactMismatchError
-└── MissingExtraError       the operation needs an optional dependency that is not installed
+├── MissingExtraError       the operation needs an optional dependency that is not installed
+└── ProviderError           one attempt failed; carries provider, model, retryable, retry_after_s, partial_text
+    ├── UnreachableError        nothing answers at the address, or the connection broke before an answer began
+    ├── AuthenticationError     the provider refuses the key, or the account behind it
+    ├── NotFoundError           the provider has no such language model or endpoint
+    ├── NotLoadedError          the language model is not in memory, or is still being loaded
+    │   └── WrongModelError         another language model answered than the one asked for
+    ├── LoadFailedError         the language model could not be brought into memory
+    ├── ContextOverflowError    prompt and answer do not fit the context window, or the provider cut the prompt
+    ├── BadRequestError         the provider cannot do what was asked
+    ├── BusyError               no slot or no quota now
+    │   ├── QueueFullError          refused here: too many requests wait already, or the deadline passed in the queue
+    │   └── CircuitOpenError        refused here: the breaker is open
+    ├── ProviderTimeoutError    a time limit passed; `phase` says which
+    ├── IncompleteError         the answer has no proven end
+    └── InternalError           the provider failed inside
 
 Messages say what is wrong, where, and what to do about it.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 
 class TurnoutError(Exception):
@@ -59,3 +76,145 @@ class MissingExtraError(TurnoutError):
     def __init__(self, extra: str, purpose: str) -> None:
         self.extra = extra
         super().__init__(f"{purpose} needs the extra '{extra}': pip install 'turnout[{extra}]'")
+
+
+class ProviderError(TurnoutError):
+    """One attempt failed.
+
+    `code` is stable and loggable. `retryable` says whether the same call to the same candidate may succeed soon;
+    `retry_after_s` is when, if anybody knows. `partial_text` is what had arrived before the failure.
+    """
+
+    code: ClassVar[str] = "provider_error"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        model: str = "",
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        partial_text: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.partial_text = partial_text
+
+    @property
+    def candidate(self) -> str:
+        """The candidate that was asked, `provider/model`."""
+        return f"{self.provider}/{self.model}" if self.model else self.provider
+
+    def __str__(self) -> str:
+        return f"{self.candidate}: {self.message}" if self.provider else self.message
+
+
+class UnreachableError(ProviderError):
+    """Nothing answers at the address, or the connection broke before an answer began."""
+
+    code = "unreachable"
+    retryable = True
+
+
+class AuthenticationError(ProviderError):
+    """The provider refuses the key, or the account behind it."""
+
+    code = "authentication"
+
+
+class NotFoundError(ProviderError):
+    """The provider has no such language model or endpoint."""
+
+    code = "not_found"
+
+
+class NotLoadedError(ProviderError):
+    """The language model is not in memory, or is still being loaded."""
+
+    code = "not_loaded"
+    retryable = True
+
+
+class WrongModelError(NotLoadedError):
+    """Another language model answered than the one asked for; its text is in `partial_text`."""
+
+    code = "wrong_model"
+
+    def __init__(self, answered: str, *, provider: str, model: str, partial_text: str = "") -> None:
+        self.answered = answered
+        super().__init__(
+            f"{answered} answered instead; is {model} loaded and its name spelled as the provider lists it?",
+            provider=provider,
+            model=model,
+            partial_text=partial_text,
+        )
+
+
+class LoadFailedError(ProviderError):
+    """The language model could not be brought into memory."""
+
+    code = "load_failed"
+    retryable = True
+
+
+class ContextOverflowError(ProviderError):
+    """Prompt and answer do not fit the context window, or the provider cut the prompt in silence."""
+
+    code = "context_overflow"
+
+
+class BadRequestError(ProviderError):
+    """The provider cannot do what was asked: a parameter, a capability, a picture's format."""
+
+    code = "bad_request"
+
+
+class BusyError(ProviderError):
+    """No slot or no quota now."""
+
+    code = "busy"
+    retryable = True
+
+
+class QueueFullError(BusyError):
+    """Refused here: too many requests wait already, or the deadline passed in the queue."""
+
+    code = "queue_full"
+    retryable = False
+
+
+class CircuitOpenError(BusyError):
+    """Refused here: the breaker is open until `retry_after_s` from now."""
+
+    code = "circuit_open"
+    retryable = False
+
+
+class ProviderTimeoutError(ProviderError):
+    """A time limit passed. `phase`: load, first_token, chunk, total, or provider (it gave up itself)."""
+
+    code = "timeout"
+
+    def __init__(
+        self, message: str, *, phase: str, provider: str = "", model: str = "", partial_text: str = ""
+    ) -> None:
+        self.phase = phase
+        super().__init__(message, provider=provider, model=model, partial_text=partial_text)
+
+
+class IncompleteError(ProviderError):
+    """The answer has no proven end: the stream broke, its last frame is missing, or it cannot be read."""
+
+    code = "incomplete"
+
+
+class InternalError(ProviderError):
+    """The provider failed inside."""
+
+    code = "internal"

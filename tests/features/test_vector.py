@@ -20,7 +20,7 @@ from turnout.features.ngrams import BUCKETS
 from turnout.features.surface import SURFACE_NAMES, surface_vector
 from turnout.features.task import load_task_model
 from turnout.features.text import read_prompt
-from turnout.types import Message, Request
+from turnout.types import Image, Message, Request, Tool
 
 ANY_TEXT = st.text(st.characters())
 LINES = st.lists(
@@ -235,9 +235,9 @@ ASK = {"role": "user", "content": "now fix it"}
         ([*TALK, ASK], "log_history_words"),
         ([{"role": "system", "content": "you are terse and careful"}, ASK], "log_system_words"),
         ([{"role": "developer", "content": "you are terse and careful"}, ASK], "log_system_words"),
-        (Request((Message("user", "now fix it"),), tools=3), "tools"),
+        (Request((Message("user", "now fix it"),), tools=(Tool("a"), Tool("b"), Tool("c"))), "tools"),
         (Request((Message("user", "now fix it"),), files=("a.py", "b.py")), "files"),
-        (Request((Message("user", "now fix it", images=2),)), "images"),
+        (Request((Message("user", "now fix it", images=(Image("a"), Image("b"))),)), "images"),
         ([{"role": "user", "content": [{"type": "text", "text": "now fix it"}, {"type": "image_url"}]}], "images"),
     ],
 )
@@ -255,7 +255,7 @@ def test_the_last_user_message_is_judged_not_the_conversation_before_it() -> Non
 
 @given(st.integers(0, 10_000), st.integers(0, 50))
 def test_any_number_of_tools_and_files_is_finite_and_counted(tools: int, files: int) -> None:
-    features = extract(Request((Message("user", "go"),), tools=tools, files=("x",) * files))
+    features = extract(Request((Message("user", "go"),), tools=(Tool("a"),) * tools, files=("x",) * files))
     check(features)
     found = dict(zip(FEATURE_NAMES, features.vector.tolist(), strict=True))
     assert found["tools"] == pytest.approx(np.log1p(tools), abs=1e-5)

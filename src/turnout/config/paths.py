@@ -1,4 +1,4 @@
-"""Where predictors live: `models/` in the working directory, or where TURNOUT_MODELS points."""
+"""Where things live: `models/` and `state/` in the working directory, or where the environment points."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def models_folder() -> Path:
 def champion_folder() -> Path:
     """The folder of the predictor that serves."""
     return models_folder() / "champion"
+
+
+def state_folder() -> Path:
+    """The folder of what was measured here and is worth keeping over a restart (TURNOUT_STATE)."""
+    return Path(os.environ.get("TURNOUT_STATE") or "state")

@@ -203,7 +203,7 @@ def _context(request: Request) -> tuple[float, ...]:
     messages, prompt = request.messages, request.prompt
     assistant = system = history = images = 0
     for message in messages:
-        images += message.images
+        images += len(message.images)
         assistant += message.role == "assistant"
         if message.role in ("system", "developer"):
             system += message.content.count(" ") + 1
@@ -215,6 +215,6 @@ def _context(request: Request) -> tuple[float, ...]:
         math.log1p(system),
         math.log1p(history),
         math.log1p(len(request.files)),
-        math.log1p(request.tools),
+        math.log1p(len(request.tools)),
         math.log1p(images),
     )

@@ -1,0 +1,6 @@
+"""One adapter for each wire protocol, and the fleet that guards, measures and observes them."""
+
+from turnout.providers.fleet import Fleet
+from turnout.providers.protocol import Call, Pieces, Provider
+
+__all__ = ["Call", "Fleet", "Pieces", "Provider"]

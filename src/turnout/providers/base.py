@@ -1,0 +1,194 @@
+"""What the adapters share: a client, errors that name who failed, whole bodies and streams of frames."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import Any, Protocol
+
+import httpx
+
+from turnout.config.providers import ProviderSettings
+from turnout.errors import BadRequestError, ConfigurationError, IncompleteError, ProviderError, WrongModelError
+from turnout.providers.assembly import Assembly
+from turnout.providers.clock import CallClock
+from turnout.providers.failures import failure, told_error
+from turnout.providers.framing import Event, FramingError
+from turnout.providers.http import HttpClient
+from turnout.types import LanguageModel, ProviderState
+
+
+class Decoder(Protocol):
+    """Bytes in, frames out."""
+
+    def feed(self, data: bytes) -> list[Event]: ...
+
+    def close(self) -> list[Event]: ...
+
+
+class HttpProvider:
+    """Base of the adapters here. A subclass says how to speak; this says how to send, read and fail.
+
+    `options` of the settings that the subclass does not list in OPTIONS are refused.
+    """
+
+    OPTIONS: Mapping[str, type | tuple[type, ...]] = {}
+    max_resident: int | None = None
+    loads = False
+
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self._now = now
+        self._key = _key(settings)
+        for name, value in settings.options.items():
+            if name not in self.OPTIONS:
+                known = ", ".join(self.OPTIONS) or "none"
+                raise ConfigurationError(
+                    f"{settings.name}: no option {name!r} for kind {settings.kind}; known: {known}"
+                )
+            if not isinstance(value, self.OPTIONS[name]):
+                raise ConfigurationError(f"{settings.name}: option {name} is {value!r}, of the wrong type")
+        self.client = HttpClient(settings.base_url, headers=self._headers(), transport=transport or settings.transport)
+
+    @property
+    def name(self) -> str:
+        """The name that stands before the slash in candidates."""
+        return self.settings.name
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._key}"} if self._key else {}
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()
+
+    async def state(self, clock: CallClock) -> ProviderState:
+        """One look at the provider; what goes wrong becomes its problem, never an exception."""
+        try:
+            version, models = await self._look(clock)
+        except ProviderError as error:
+            return ProviderState(
+                provider=self.name, available=False, observed_s=self._now(), problem=self._clean(error.message)
+            )
+        return ProviderState(provider=self.name, available=True, observed_s=self._now(), version=version, models=models)
+
+    async def _look(self, clock: CallClock) -> tuple[str | None, tuple[LanguageModel, ...]]:
+        raise NotImplementedError
+
+    async def load(self, model: str, clock: CallClock, *, context_length: int | None = None) -> None:
+        """Refused: this kind of provider loads on its own."""
+        del clock, context_length
+        raise BadRequestError(
+            f"a {self.settings.kind} provider cannot be told to load", provider=self.name, model=model
+        )
+
+    async def unload(self, model: str, clock: CallClock) -> None:
+        """Refused: this kind of provider unloads on its own."""
+        del clock
+        raise BadRequestError(
+            f"a {self.settings.kind} provider cannot be told to unload", provider=self.name, model=model
+        )
+
+    @contextmanager
+    def _telling(self, model: str, assembly: Assembly | None = None) -> Iterator[None]:
+        """Put provider, model and the text so far into every error that passes."""
+        try:
+            yield
+        except ProviderError as error:
+            error.provider, error.model = error.provider or self.name, error.model or model
+            if assembly is not None and not error.partial_text:
+                error.partial_text = assembly.partial_text
+            error.message = self._clean(error.message)
+            raise
+
+    def _clean(self, message: str) -> str:
+        return message.replace(self._key, "...") if self._key else message
+
+    async def _get(self, path: str, clock: CallClock) -> Any:
+        reply = await self.client.get(path, clock)
+        return self._document(reply.status, reply.content, reply.headers)
+
+    async def _post(self, path: str, body: Mapping[str, Any], clock: CallClock) -> Any:
+        reply = await self.client.post(path, body, clock)
+        return self._document(reply.status, reply.content, reply.headers)
+
+    def _document(self, status: int, content: bytes, headers: httpx.Headers) -> Any:
+        """A body as JSON; anything that is an error, whatever its status, is raised."""
+        if status != 200:
+            raise failure(status, content, headers=headers)
+        document = parse(content)
+        told = told_error(document)
+        if told is not None:
+            raise failure(status, told, headers=headers)
+        return document
+
+    async def _events(
+        self, path: str, body: Mapping[str, Any], clock: CallClock, decoder: Decoder
+    ) -> AsyncGenerator[Event, None]:
+        """Frames of a streamed answer; a whole JSON body in its place is an error, said or unsaid."""
+        async with self.client.stream(path, body, clock) as stream:
+            if stream.status != 200:
+                raise failure(stream.status, await stream.read(), headers=stream.headers)
+            if stream.headers.get("content-type", "").startswith("application/json"):
+                self._document(200, await stream.read(), stream.headers)
+                raise IncompleteError("answered in one piece although a stream was asked for")
+            try:
+                async with aclosing(stream.chunks()) as chunks:
+                    async for data in chunks:
+                        for event in decoder.feed(data):
+                            yield event
+                for event in decoder.close():
+                    yield event
+            except FramingError as error:
+                raise IncompleteError(f"the stream cannot be read: {error}") from error
+
+    def _check_model(self, asked: str, assembly: Assembly, same: Callable[[str, str], bool]) -> None:
+        if assembly.model and not same(asked, assembly.model):
+            raise WrongModelError(assembly.model, provider=self.name, model=asked, partial_text=assembly.partial_text)
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """One JSON object out of bytes.
+
+    Raises:
+        IncompleteError: not UTF-8, not JSON, or not an object.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise IncompleteError(
+            f"the answer cannot be read as JSON ({error})", partial_text=data[:200].decode("utf-8", "replace")
+        ) from None
+    if not isinstance(document, dict):
+        raise IncompleteError(f"the answer is a JSON {type(document).__name__}, expected an object")
+    return document
+
+
+def listed(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The objects of a list in a body; a null stands for an empty list."""
+    entries = document.get(key)
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+
+
+def _key(settings: ProviderSettings) -> str:
+    if settings.key_variable is None:
+        return ""
+    key = os.environ.get(settings.key_variable, "").strip()
+    if not key:
+        raise ConfigurationError(
+            f"{settings.name}: the environment variable {settings.key_variable} holds no key; set it or remove the name"
+        )
+    if not key.isascii() or not key.isprintable():
+        raise ConfigurationError(
+            f"{settings.name}: the key in {settings.key_variable} holds characters no header can carry"
+        )
+    return key

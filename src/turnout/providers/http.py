@@ -1,0 +1,202 @@
+"""The one place that talks HTTP: requests in, bytes out, time limits kept, every transport failure one of ours.
+
+The seam is httpx's transport interface. The default transport runs on aiohttp (measured three to four times the
+throughput of httpx's own); redirects, cookies and proxy variables of the environment have no place between a router
+and its configured providers, so the layers of httpx above the transport are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from turnout.errors import IncompleteError, UnreachableError
+from turnout.providers.clock import CallClock
+
+MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
+IDLE_CONNECTION_S = 4.0  # Node, under LM Studio, closes idle connections after 5 s: be the first to let go
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole HTTP answer."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+
+class ByteStream:
+    """The head of a streamed HTTP answer, and its bytes as they come."""
+
+    def __init__(self, response: httpx.Response, clock: CallClock) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self._chunks = response.aiter_bytes()
+        self._clock = clock
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Bytes as they arrive.
+
+        Raises:
+            ProviderTimeoutError: silence beyond what the call's clock allows.
+            IncompleteError: the connection broke.
+        """
+        while True:
+            left_s, phase = self._clock.left_s(streaming=True)
+            try:
+                async with asyncio.timeout(left_s):
+                    chunk = await anext(self._chunks, None)
+            except TimeoutError:
+                raise self._clock.expired(phase) from None
+            except Exception as error:  # each transport breaks in its own classes
+                raise IncompleteError(f"the connection broke in mid-answer ({_told(error)})") from error
+            if chunk is None:
+                return
+            yield chunk
+
+    async def read(self) -> bytes:
+        """The rest of a short body, such as an error."""
+        content = b""
+        async for chunk in self.chunks():
+            content += chunk
+            if len(content) > MAX_BODY_BYTES:
+                raise IncompleteError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+        return content
+
+
+class HttpClient:
+    """Connections to one provider. Errors it raises do not name the provider yet; the adapter adds that."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | str = "aiohttp",
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {"accept-encoding": "identity", "content-type": "application/json", **(headers or {})}
+        self._chosen = transport
+        self._transport = None if isinstance(transport, str) else transport
+        self._urls: dict[str, httpx.URL] = {}
+
+    async def get(self, path: str, clock: CallClock) -> Reply:
+        """One whole answer to a GET."""
+        return await self._whole("GET", path, None, clock)
+
+    async def post(self, path: str, body: Mapping[str, Any], clock: CallClock) -> Reply:
+        """One whole answer to a POST of JSON."""
+        return await self._whole("POST", path, body, clock)
+
+    async def _whole(self, method: str, path: str, body: Mapping[str, Any] | None, clock: CallClock) -> Reply:
+        left_s, phase = clock.left_s(streaming=False)
+        try:
+            async with asyncio.timeout(left_s):
+                response = await self._send(method, path, body, clock)
+                try:
+                    return Reply(response.status_code, response.headers, await _read_all(response))
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise clock.expired(phase) from None
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: Mapping[str, Any], clock: CallClock) -> AsyncIterator[ByteStream]:
+        """A streamed answer to a POST of JSON; leaving the block early closes the connection, which stops the work."""
+        left_s, phase = clock.left_s(streaming=True)
+        try:
+            async with asyncio.timeout(left_s):
+                response = await self._send("POST", path, body, clock)
+        except TimeoutError:
+            raise clock.expired(phase) from None
+        try:
+            yield ByteStream(response, clock)
+        finally:
+            await response.aclose()
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None, clock: CallClock) -> httpx.Response:
+        if self._transport is None:
+            self._transport = open_transport(str(self._chosen), self.base_url)
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self.base_url + path)
+        connect_s = clock.timeouts.connect_s
+        request = httpx.Request(
+            method,
+            url,
+            headers=self._headers,
+            content=None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"),
+            extensions={"timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}},
+        )
+        try:
+            response = await self._transport.handle_async_request(request)
+        except (TimeoutError, httpx.ConnectTimeout) as error:
+            if isinstance(error, TimeoutError) or error.__cause__ is None or _timed_out(error.__cause__):
+                raise UnreachableError(f"no connection to {self.base_url} within {connect_s:g} s") from error
+            raise self._unreachable(error) from error
+        except Exception as error:  # each transport breaks in its own classes
+            raise self._unreachable(error) from error
+        response.request = request
+        return response
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(f"nothing answers at {self.base_url} ({_told(error)}); is the server running?")
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+
+async def _read_all(response: httpx.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in response.aiter_bytes():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise IncompleteError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
+    except (IncompleteError, TimeoutError):
+        raise
+    except Exception as error:  # each transport breaks in its own classes
+        partial = b"".join(parts).decode("utf-8", "replace")
+        raise IncompleteError(f"the connection broke in mid-answer ({_told(error)})", partial_text=partial) from error
+    return b"".join(parts)
+
+
+def open_transport(name: str, base_url: str) -> httpx.AsyncBaseTransport:
+    """A transport by name: aiohttp (fast) or httpx (its own). Neither limits connections; the queue does."""
+    secure = base_url.startswith("https://")
+    if name == "httpx":
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_CONNECTION_S)
+        return httpx.AsyncHTTPTransport(verify=secure, trust_env=False, limits=limits)
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
+
+    context = httpx.create_ssl_context() if secure else False
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_S, ssl=context)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return AiohttpTransport(verify=False, trust_env=False, client=session)
+
+
+def _timed_out(error: BaseException) -> bool:
+    return isinstance(error, TimeoutError)
+
+
+def _told(error: BaseException) -> str:
+    """The innermost reason in words, since transports wrap one error in another."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

@@ -1,0 +1,232 @@
+"""One provider with everything around its adapter: queue, breakers, loading, time limits, retries, measuring."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+
+from turnout.config.providers import ProviderSettings
+from turnout.errors import ContextOverflowError, NotLoadedError, ProviderError
+from turnout.providers.circuits import Circuits
+from turnout.providers.clock import CallClock
+from turnout.providers.estimates import Estimates
+from turnout.providers.meter import Meter
+from turnout.providers.protocol import Call, Pieces, Provider
+from turnout.providers.queue import Queue
+from turnout.providers.residence import Residence
+from turnout.providers.retry import retry_wait_s
+from turnout.providers.tokens import least_tokens, likely_tokens
+from turnout.types import Answer, Attempt, Chunk, Embeddings, ProviderEvent, ProviderState, Request
+
+_SLOW_PREFILL_TOKENS_PER_S = 50.0  # what patience assumes before anything was measured: a large model on a small CPU
+
+
+class Lane:
+    """One provider. `on_attempt` hears of every attempt, `on_event` of every change of a breaker or availability."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        settings: ProviderSettings,
+        estimates: Estimates,
+        *,
+        on_attempt: Callable[[Attempt], None],
+        on_event: Callable[[ProviderEvent], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.provider = provider
+        self.settings = settings
+        self.queue = Queue(provider.name, settings.queue, max_resident=provider.max_resident, now=now)
+        self.state = ProviderState(
+            provider=provider.name, available=False, observed_s=float("-inf"), problem="not looked at yet"
+        )
+        self.circuits = Circuits(provider.name, settings.breaker, on_event=on_event, now=now)
+        self.residence = Residence(
+            provider,
+            settings,
+            on_load=lambda model, load_s: estimates.loaded(f"{provider.name}/{model}", load_s),
+            running=self.queue.schedule.running_for,
+            now=now,
+        )
+        self._estimates = estimates
+        self._on_attempt = on_attempt
+        self._on_event = on_event
+        self._now = now
+
+    async def refresh(self) -> None:
+        """One look at the provider."""
+        timeouts = replace(self.settings.timeouts, total_s=self.settings.timeouts.probe_s)
+        state = await self.provider.state(CallClock(timeouts, now=self._now))
+        before, self.state = self.state, state
+        if state.available:
+            self.residence.observe(state.models)
+            self.queue.observe(model.name for model in state.models if model.loaded)
+        if before.available != state.available:
+            words = {True: "available", False: "unavailable"}
+            self._on_event(
+                ProviderEvent(
+                    kind="availability",
+                    provider=self.provider.name,
+                    before=words[before.available],
+                    after=words[state.available],
+                    reason=state.problem,
+                )
+            )
+
+    async def complete(self, model: str, request: Request, *, deadline_s: float | None = None) -> Answer:
+        """One whole answer, tried again where the error says that this may help."""
+        ends_s = None if deadline_s is None else self._now() + deadline_s
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                async with self._attempt(model, request, ends_s, tries) as (call, meter):
+                    answer = await self.provider.complete(call)
+                    meter.answer = answer
+                return answer
+            except ProviderError as error:
+                wait_s = self._retry_wait_s(error, tries, ends_s)
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
+
+    def stream(self, model: str, request: Request, *, deadline_s: float | None = None) -> Pieces:
+        """A streamed answer; tried again only as long as no content was handed out."""
+        return self._stream(model, request, None if deadline_s is None else self._now() + deadline_s)
+
+    async def _stream(self, model: str, request: Request, ends_s: float | None) -> AsyncGenerator[Chunk | Answer, None]:
+        tries = 0
+        begun = False
+        while True:
+            tries += 1
+            try:
+                async with (
+                    self._attempt(model, request, ends_s, tries, streamed=True) as (call, meter),
+                    aclosing(self.provider.stream(call)) as pieces,
+                ):
+                    async for piece in pieces:
+                        if isinstance(piece, Answer):
+                            meter.answer = piece
+                            break
+                        begun = begun or piece.has_content
+                        yield piece
+                # Handed out after the slot is free: the caller may take its time with it.
+                if meter.answer is not None:
+                    yield meter.answer
+                return
+            except ProviderError as error:
+                wait_s = None if begun else self._retry_wait_s(error, tries, ends_s)
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
+
+    async def embed(self, model: str, texts: Sequence[str], *, deadline_s: float | None = None) -> Embeddings:
+        """One vector for each text. Measured and guarded like an answer, but not retried."""
+        ends_s = None if deadline_s is None else self._now() + deadline_s
+        async with self._attempt(model, None, ends_s, 1) as (call, _):
+            return await self.provider.embed(model, texts, call.clock)
+
+    def _retry_wait_s(self, error: ProviderError, tries: int, ends_s: float | None) -> float | None:
+        if isinstance(error, NotLoadedError):
+            self.residence.forget(error.model)
+        return retry_wait_s(error, tries, self.settings.retry, left_s=self._left_s(ends_s))
+
+    @asynccontextmanager
+    async def _attempt(
+        self, model: str, request: Request | None, ends_s: float | None, number: int, *, streamed: bool = False
+    ) -> AsyncIterator[tuple[Call, Meter]]:
+        """Everything around one call. Whatever happens inside, the slot and the permits come back."""
+        meter = Meter(f"{self.provider.name}/{model}", number, streamed=streamed, now=self._now)
+        try:
+            if request is not None:
+                self._check_window(model, request)
+            self.circuits.check(model)
+            async with self.queue.slot(model, deadline_s=self._left_s(ends_s)) as meter.queue_s:
+                known = self.residence.get(model)
+                meter.load_s = await self.residence.bring_up(model, self._left_s(ends_s))
+                admission = self.circuits.admit(model)
+                try:
+                    yield self._call(model, request, ends_s, meter), meter
+                    admission.succeeded(slowly=self._was_slow(model, request, meter))
+                except ProviderError as error:
+                    admission.failed(
+                        error,
+                        was_loaded=meter.load_s > 0 or (known is not None and known.loaded is True),
+                        own_deadline=ends_s is not None and ends_s - meter.started_s < self.settings.timeouts.total_s,
+                    )
+                    raise
+                finally:
+                    admission.ended()
+        except ProviderError as error:
+            meter.error = error
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            meter.cancelled = True
+            raise
+        finally:
+            attempt = meter.attempt()
+            if meter.answer is not None:
+                # What queueing and loading took is not the language model's speed.
+                waited_s = meter.queue_s + meter.load_s
+                self._estimates.answered(
+                    meter.answer, first_token_s=meter.first_token_s, total_s=attempt.total_s - waited_s
+                )
+            self._on_attempt(attempt)
+
+    def _call(self, model: str, request: Request | None, ends_s: float | None, meter: Meter) -> Call:
+        settings, known = self.settings.candidate(model), self.residence.get(model)
+        request = request if request is not None else Request(())
+        patience_s = self.settings.timeouts.first_token_s + self._prefill_s(model, request)
+        if known is None or not known.loaded:
+            patience_s += self.settings.timeouts.load_s  # it loads on its own, with the request
+        clock = CallClock(
+            self.settings.timeouts, first_token_s=patience_s, deadline_s=self._left_s(ends_s), now=self._now
+        )
+        meter.clock = clock
+        return Call(
+            model,
+            request,
+            clock,
+            context_length=settings.context_length,
+            keep_alive_s=settings.keep_alive_s,
+            window=known.loaded_context_length if known is not None else None,
+        )
+
+    def _prefill_s(self, model: str, request: Request) -> float:
+        rate = self._estimates.speeds(f"{self.provider.name}/{model}").prefill_tokens_per_s
+        return likely_tokens(request) / (rate or _SLOW_PREFILL_TOKENS_PER_S)
+
+    def _was_slow(self, model: str, request: Request | None, meter: Meter) -> bool:
+        first_s = meter.first_token_s
+        prefill_s = self._prefill_s(model, request) if request is not None else 0.0
+        return first_s is not None and first_s - prefill_s > self.settings.breaker.slow_first_token_s
+
+    def _check_window(self, model: str, request: Request) -> None:
+        window = self.residence.window(model)
+        least = least_tokens(request) if window is not None else 0
+        if window is not None and least > window:
+            raise ContextOverflowError(
+                f"the prompt takes at least {least} tokens, the context window holds {window}",
+                provider=self.provider.name,
+                model=model,
+            )
+
+    async def load(self, model: str) -> float:
+        """Bring a language model into memory now; returns the seconds it took, 0 where it was there."""
+        return await self.residence.bring_up(model, None)
+
+    async def unload(self, model: str) -> None:
+        """Take a language model out of memory."""
+        await self.provider.unload(model, CallClock(self.settings.timeouts, now=self._now))
+        self.residence.forget(model)
+
+    def _left_s(self, ends_s: float | None) -> float | None:
+        return None if ends_s is None else max(0.0, ends_s - self._now())
+
+    async def aclose(self) -> None:
+        """Give up the loads that run and close every connection."""
+        await self.residence.aclose()
+        await self.provider.aclose()

@@ -1,0 +1,62 @@
+"""What one attempt costs, written down while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from turnout.errors import ProviderError
+from turnout.providers.clock import CallClock
+from turnout.types import Answer, Attempt, Usage
+
+
+class Meter:
+    """The measurements of one attempt in the making."""
+
+    def __init__(self, candidate: str, number: int, *, streamed: bool, now: Callable[[], float]) -> None:
+        self.candidate = candidate
+        self.model = candidate.partition("/")[2]
+        self.queue_s = 0.0
+        self.load_s = 0.0
+        self.clock: CallClock | None = None
+        self.answer: Answer | None = None
+        self.error: ProviderError | None = None
+        self.cancelled = False
+        self.started_s = now()
+        self._started_at = time.time()
+        self._number = number
+        self._streamed = streamed
+        self._now = now
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Seconds from the call to its first content; None where there was none or nobody can know."""
+        return self.clock.first_token_s if self.clock is not None else None
+
+    def attempt(self) -> Attempt:
+        """What was measured so far."""
+        usage = self.answer.usage if self.answer is not None else Usage()
+        total_s = self._now() - self.started_s
+        return Attempt(
+            candidate=self.candidate,
+            started_at=self._started_at,
+            queue_s=self.queue_s,
+            load_s=self.load_s,
+            first_token_s=self.first_token_s,
+            total_s=total_s,
+            usage=usage,
+            tokens_per_s=self._tokens_per_s(usage),
+            streamed=self._streamed,
+            number=self._number,
+            error="cancelled" if self.cancelled else self.error.code if self.error is not None else "",
+            message=self.error.message if self.error is not None else "",
+        )
+
+    def _tokens_per_s(self, usage: Usage) -> float | None:
+        made = usage.completion_tokens or 0
+        if self.answer is None or self.clock is None or made < 2:
+            return None
+        decode_s = self.answer.timings.decode_s
+        if not decode_s:
+            decode_s = self.clock.elapsed_s - (self.first_token_s or 0.0)
+        return (made - 1) / decode_s if decode_s > 0 else None

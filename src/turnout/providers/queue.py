@@ -1,0 +1,84 @@
+"""Waiting for a slot: the schedule with futures around it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from turnout.config.providers import QueueLimits
+from turnout.errors import QueueFullError
+from turnout.providers.schedule import Schedule, Ticket
+
+
+class Queue:
+    """The bounded queue of one provider."""
+
+    def __init__(
+        self,
+        provider: str,
+        limits: QueueLimits,
+        *,
+        max_resident: int | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._provider = provider
+        self._limits = limits
+        self._now = now
+        self._turns: dict[Ticket, asyncio.Future[None]] = {}
+        self.schedule = Schedule(limits, max_resident=max_resident, now=now)
+
+    @asynccontextmanager
+    async def slot(self, model: str, *, deadline_s: float | None = None) -> AsyncIterator[float]:
+        """Hold a slot inside the block; the value is how many seconds it was waited for.
+
+        Args:
+            model: the language model that is asked.
+            deadline_s: the longest wait; the configured one where it is shorter.
+
+        Raises:
+            QueueFullError: too many wait already, at once; or the wait was over before a turn came.
+        """
+        ticket = self.schedule.ask(model)
+        if ticket is None:
+            raise self._full(model, f"{self.schedule.waiting} requests wait already")
+        try:
+            self._pump()
+            if ticket.started_s is None:
+                await self._turn(ticket, model, deadline_s)
+            yield (ticket.started_s or ticket.asked_s) - ticket.asked_s
+        finally:
+            self.schedule.leave(ticket)
+            self._pump()
+
+    def observe(self, resident: Iterable[str]) -> None:
+        """What is in memory at the provider now."""
+        self.schedule.observe(resident)
+        self._pump()
+
+    async def _turn(self, ticket: Ticket, model: str, deadline_s: float | None) -> None:
+        wait_s = self._limits.max_wait_s if deadline_s is None else min(deadline_s, self._limits.max_wait_s)
+        turn = self._turns[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(wait_s):
+                await turn
+        except TimeoutError:
+            if ticket.started_s is None:  # else the turn came in the very moment the wait was over
+                raise self._full(model, f"no slot came free within {wait_s:.3g} s") from None
+        finally:
+            self._turns.pop(ticket, None)
+
+    def _pump(self) -> None:
+        while (ticket := self.schedule.next()) is not None:
+            turn = self._turns.get(ticket)
+            if turn is not None and not turn.done():
+                turn.set_result(None)
+
+    def _full(self, model: str, why: str) -> QueueFullError:
+        return QueueFullError(
+            f"{why}; try again later or raise the limits of its queue",
+            provider=self._provider,
+            model=model,
+            retry_after_s=round(self.schedule.retry_after_s, 3),
+        )

@@ -1,0 +1,122 @@
+"""Which language models of one provider are in memory, and bringing one there at most once at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from turnout.config.providers import ProviderSettings
+from turnout.errors import BadRequestError, ProviderTimeoutError
+from turnout.providers.clock import CallClock
+from turnout.providers.protocol import Provider
+from turnout.types import LanguageModel
+
+
+class Residence:
+    """What a provider told of its language models, with the loads that run from here.
+
+    `on_load` hears of each load that ended well: the language model and the seconds it took. `running` says how many
+    requests of one hold a slot.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        settings: ProviderSettings,
+        *,
+        on_load: Callable[[str, float], None],
+        running: Callable[[str], int],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._provider = provider
+        self._settings = settings
+        self._on_load = on_load
+        self._running = running
+        self._now = now
+        self._models: dict[str, LanguageModel] = {}
+        self._loads: dict[str, asyncio.Task[float]] = {}
+
+    def observe(self, models: Iterable[LanguageModel]) -> None:
+        """What the provider says now."""
+        self._models = {model.name: model for model in models}
+
+    def get(self, model: str) -> LanguageModel | None:
+        """What is known of one language model; None where the provider does not list it."""
+        known = self._models.get(model)
+        return replace(known, loading=True) if known is not None and model in self._loads else known
+
+    def forget(self, model: str) -> None:
+        """It turned out not to be in memory."""
+        known = self._models.get(model)
+        if known is not None:
+            self._models[model] = replace(known, loaded=False)
+
+    def window(self, model: str) -> int | None:
+        """The context window that a request for it will have; None where nobody knows."""
+        known = self._models.get(model)
+        told = (known.loaded_context_length or known.context_length) if known is not None else None
+        return self._settings.candidate(model).context_length or told
+
+    async def bring_up(self, model: str, left_s: float | None) -> float:
+        """Seconds waited until the language model is in memory with its window; 0 where nothing was to be done.
+
+        A load is one task for all who wait and outlives them: leaving makes Ollama abort it, and two loads at once
+        make LM Studio keep two copies.
+
+        Raises:
+            ProviderTimeoutError: the caller's time was over first; the load goes on.
+            ProviderError: the load failed.
+        """
+        known = self._models.get(model)
+        if not self._provider.loads or known is None or (known.loaded and not self._too_small(model, known)):
+            return 0.0
+        started_s = self._now()
+        task = self._loads.get(model)
+        if task is None:
+            task = self._loads[model] = asyncio.create_task(self._load(model))
+            task.add_done_callback(lambda done: self._ended(model, done))
+        try:
+            async with asyncio.timeout(left_s):
+                await asyncio.shield(task)
+        except TimeoutError:
+            raise ProviderTimeoutError(
+                "still loading when the deadline came", phase="load", provider=self._provider.name, model=model
+            ) from None
+        except BadRequestError:
+            return 0.0  # this version loads on its own, with the request
+        return self._now() - started_s
+
+    def _too_small(self, model: str, known: LanguageModel) -> bool:
+        wanted, window = self._settings.candidate(model).context_length, known.loaded_context_length
+        # A reload ends what runs on the small window, so it waits until only the request that asks for it does.
+        return wanted is not None and window is not None and window < wanted and self._running(model) <= 1
+
+    async def _load(self, model: str) -> float:
+        started_s = self._now()
+        load_s = self._settings.timeouts.load_s
+        clock = CallClock(replace(self._settings.timeouts, total_s=load_s), now=self._now)
+        try:
+            await self._provider.load(model, clock, context_length=self._settings.candidate(model).context_length)
+        except ProviderTimeoutError as error:
+            raise ProviderTimeoutError(
+                f"not loaded within {load_s:g} s", phase="load", provider=error.provider, model=model
+            ) from error
+        return self._now() - started_s
+
+    def _ended(self, model: str, task: asyncio.Task[float]) -> None:
+        self._loads.pop(model, None)
+        if task.cancelled() or task.exception() is not None:
+            return
+        known = self._models.get(model)
+        if known is not None:
+            self._models[model] = replace(known, loaded=True, loaded_context_length=self.window(model))
+        self._on_load(model, task.result())
+
+    async def aclose(self) -> None:
+        """Give up the loads that run."""
+        tasks = list(self._loads.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

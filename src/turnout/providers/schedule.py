@@ -1,0 +1,136 @@
+"""Which waiting request starts next at one provider. Pure: requests and a clock in, tickets out.
+
+Bringing a language model into memory takes seconds to minutes and may end what runs on the one that makes room, so
+requests for resident ones go first, a swap waits until there is an idle one to give up, and nobody waits for ever:
+once a request has waited `starvation_s`, later ones for resident candidates no longer pass it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from turnout.config.providers import QueueLimits
+
+_SMOOTHING = 0.2  # weight of the newest service time in the running mean
+
+
+class Ticket:
+    """One request: waiting until `started_s` is set."""
+
+    __slots__ = ("asked_s", "candidate", "started_s")
+
+    def __init__(self, candidate: str, asked_s: float) -> None:
+        self.candidate = candidate
+        self.asked_s = asked_s
+        self.started_s: float | None = None
+
+
+class Schedule:
+    """The slots of one provider. `max_resident` None means that every candidate is always at hand."""
+
+    def __init__(
+        self, limits: QueueLimits, *, max_resident: int | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limits = limits
+        self._max_resident = limits.max_resident if limits.max_resident is not None else max_resident
+        self._now = now
+        self._waiting: list[Ticket] = []
+        self._running: Counter[str] = Counter()
+        self._resident: dict[str, None] = {}  # least recently started first
+        self._service_s: float | None = None
+
+    @property
+    def running(self) -> int:
+        """Requests that have a slot."""
+        return self._running.total()
+
+    def running_for(self, candidate: str) -> int:
+        """Requests of one candidate that have a slot."""
+        return self._running[candidate]
+
+    def waiting_for(self, candidate: str) -> int:
+        """Requests of one candidate that wait."""
+        return sum(ticket.candidate == candidate for ticket in self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    @property
+    def retry_after_s(self) -> float:
+        """When a place is likely: what runs and waits, at the mean time each has taken, over the slots."""
+        ahead = (self.running + self.waiting) / self._limits.max_concurrent
+        return max(0.1, ahead * (self._service_s if self._service_s is not None else 1.0))
+
+    def ask(self, candidate: str) -> Ticket | None:
+        """A ticket, or None where the queue is full. It may start only when `next` hands it out."""
+        ticket = Ticket(candidate, self._now())
+        # A free slot is not a place in the queue: with room to run at once, even a queue of length 0 admits.
+        if len(self._waiting) >= self._limits.max_waiting and not (self._may_start(ticket) and not self._waiting):
+            return None
+        self._waiting.append(ticket)
+        return ticket
+
+    def next(self) -> Ticket | None:
+        """Start and return the request whose turn it is; None where all have to wait."""
+        if self.running >= self._limits.max_concurrent:
+            return None
+        now = self._now()
+        bound_s = now - self._limits.starvation_s
+        starving = next((t for t in self._waiting if t.asked_s <= bound_s and not self._is_resident(t.candidate)), None)
+        passable = self._waiting
+        if starving is not None:
+            if self._may_start(starving):
+                return self._start(starving, now)
+            passable = self._waiting[: self._waiting.index(starving)]
+        ready = [ticket for ticket in passable if self._may_start(ticket)]
+        chosen = next((t for t in ready if self._is_resident(t.candidate)), None) or next(iter(ready), None)
+        return None if chosen is None else self._start(chosen, now)
+
+    def leave(self, ticket: Ticket) -> None:
+        """The request is done, failed, or gives up waiting."""
+        if ticket.started_s is None:
+            self._waiting.remove(ticket)
+            return
+        took_s = self._now() - ticket.started_s
+        old = self._service_s
+        self._service_s = took_s if old is None else old + _SMOOTHING * (took_s - old)
+        self._running[ticket.candidate] -= 1
+        if not self._running[ticket.candidate]:
+            del self._running[ticket.candidate]
+
+    def observe(self, resident: Iterable[str]) -> None:
+        """What the provider says is in memory; what runs here counts as resident whatever it says."""
+        told = set(resident) | self._running.keys()
+        self._resident = {name: None for name in self._resident if name in told} | dict.fromkeys(sorted(told))
+
+    def _start(self, ticket: Ticket, now: float) -> Ticket:
+        self._waiting.remove(ticket)
+        ticket.started_s = now
+        self._running[ticket.candidate] += 1
+        self._resident.pop(ticket.candidate, None)
+        if self._max_resident is not None:
+            while len(self._resident) >= self._max_resident and (idle := self._idle()) is not None:
+                del self._resident[idle]
+        self._resident[ticket.candidate] = None
+        return ticket
+
+    def _may_start(self, ticket: Ticket) -> bool:
+        if self.running >= self._limits.max_concurrent:
+            return False
+        if self._running[ticket.candidate] >= self._limits.max_concurrent_per_candidate:
+            return False
+        return (
+            self._is_resident(ticket.candidate)
+            or len(self._resident) < (self._max_resident or 0)
+            or self._idle() is not None
+        )
+
+    def _is_resident(self, candidate: str) -> bool:
+        return self._max_resident is None or candidate in self._resident
+
+    def _idle(self) -> str | None:
+        return next((name for name in self._resident if not self._running[name]), None)

@@ -1,0 +1,78 @@
+"""The words of the project as frozen values. Units are in the names; nothing here does I/O."""
+
+from turnout.types.answer import (
+    Answer,
+    Chunk,
+    Embeddings,
+    Finish,
+    Progress,
+    Timings,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
+from turnout.types.attempt import Attempt
+from turnout.types.decision import PREFERENCES, Decision, Preference, Ranked
+from turnout.types.request import (
+    AnswerFormat,
+    Image,
+    JsonSchema,
+    Message,
+    Reasoning,
+    Request,
+    RequestLike,
+    Sampling,
+    Tool,
+    ToolCall,
+)
+from turnout.types.state import (
+    BreakerState,
+    CandidateState,
+    LanguageModel,
+    ProviderEvent,
+    ProviderState,
+    Snapshot,
+    Speeds,
+)
+from turnout.types.task import COMPLEXITIES, TASK_TYPES, TIERS, Complexity, Task, TaskType, Tier
+
+__all__ = [
+    "COMPLEXITIES",
+    "PREFERENCES",
+    "TASK_TYPES",
+    "TIERS",
+    "Answer",
+    "AnswerFormat",
+    "Attempt",
+    "BreakerState",
+    "CandidateState",
+    "Chunk",
+    "Complexity",
+    "Decision",
+    "Embeddings",
+    "Finish",
+    "Image",
+    "JsonSchema",
+    "LanguageModel",
+    "Message",
+    "Preference",
+    "Progress",
+    "ProviderEvent",
+    "ProviderState",
+    "Ranked",
+    "Reasoning",
+    "Request",
+    "RequestLike",
+    "Sampling",
+    "Snapshot",
+    "Speeds",
+    "Task",
+    "TaskType",
+    "Tier",
+    "Timings",
+    "TokenLogprob",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "Usage",
+]
