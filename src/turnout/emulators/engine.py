@@ -27,11 +27,13 @@ class _Wanted:
     keep_alive_s: float
     observe: Observer | None
     automatic: bool = True
+    instance: str | None = None
 
     def fits(self, instance: Instance) -> bool:
         """Whether a loaded instance will do."""
         return (
             instance.model.name == self.model.name
+            and self.instance in (None, instance.id)
             and self.context in (None, instance.context)
             and self.settings in (None, instance.settings)
         )
@@ -59,6 +61,11 @@ class Engine:
         return tuple(self._loaded.values())
 
     @property
+    def scheduling(self) -> bool:
+        """Whether a request has the scheduler: it loads a model, or waits for room to do so."""
+        return self._scheduler.locked()
+
+    @property
     def pending(self) -> int:
         """Requests that wait for the scheduler."""
         return self._pending
@@ -73,6 +80,7 @@ class Engine:
         slots: int | None = None,
         keep_alive_s: float | None = None,
         observe: Observer | None = None,
+        instance_id: str | None = None,
     ) -> AsyncIterator[Run]:
         """Have a model loaded with this context window and these settings, and keep it until the block ends.
 
@@ -82,6 +90,7 @@ class Engine:
             slots: instead of the policy's, for a load.
             keep_alive_s: idle seconds after this request; 0 unloads, infinity keeps, None leaves it as it is.
             observe: told how a load and the reading of the prompt get on.
+            instance_id: one of several loaded copies; None takes any.
 
         Raises:
             QueueFullError: too many requests wait for the scheduler.
@@ -89,7 +98,7 @@ class Engine:
         """
         asked = self.clock.now()
         keep = self.policy.keep_alive_s if keep_alive_s is None else keep_alive_s
-        wanted = _Wanted(model, context, settings, slots or self.policy.slots, keep, observe)
+        wanted = _Wanted(model, context, settings, slots or self.policy.slots, keep, observe, instance=instance_id)
         instance, loaded_here = await self._hand_over(wanted)
         instance.users += 1
         if keep_alive_s is not None and (self.policy.keep_alive_renewed or loaded_here):
@@ -177,7 +186,7 @@ class Engine:
     async def _load(self, wanted: _Wanted) -> Instance:
         model = wanted.model
         context = wanted.context or model.max_context
-        need = memory_bytes(model, context, wanted.slots)
+        need = memory_bytes(model, context, 1 if self.policy.shared_context else wanted.slots)
         await self._make_room(model, need, wanted.automatic)
         instance = Instance(
             id=self._free_id(model.name),

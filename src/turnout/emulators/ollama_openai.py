@@ -39,9 +39,16 @@ class OpenAIRoutes:
         native = self._native(body)
         ask = read_ask(self._server, native, native["messages"], "chat")
         identifier = f"chatcmpl-{int(draw(self._server.seed, sum(self._server.requests.values())) * 999)}"
-        head = {"id": identifier, "created": int(time.time()), "model": ask.name, "system_fingerprint": "fp_ollama"}
+        streamed = bool(body.get("stream"))
+        head = {
+            "id": identifier,
+            "object": "chat.completion.chunk" if streamed else "chat.completion",
+            "created": int(time.time()),
+            "model": ask.name,
+            "system_fingerprint": "fp_ollama",
+        }
         async with aclosing(chunks(self._server, request, ask)) as made:
-            if not body.get("stream"):
+            if not streamed:
                 whole = Whole()
                 async for chunk in made:
                     whole.add(chunk)
@@ -150,14 +157,14 @@ def _completion(head: Mapping[str, Any], whole: Whole) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reason}
     if whole.logprobs:
         choice["logprobs"] = {"content": whole.logprobs}
-    return {**head, "object": "chat.completion", "choices": [choice], "usage": _usage(whole.last)}
+    return {**head, "choices": [choice], "usage": _usage(whole.last)}
 
 
 class _Writer:
     """The chunks of one stream. Since 0.32.6 the role comes once and the finish reason alone."""
 
     def __init__(self, head: Mapping[str, Any], *, role_once: bool, usage: bool) -> None:
-        self._head = {**head, "object": "chat.completion.chunk"}
+        self._head = head
         self._role_once = role_once
         self._usage = usage
         self._begun = self._called = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -64,11 +65,12 @@ def topic_of(prompt: str) -> str:
 
 def sentences(*purpose: object) -> Iterator[str]:
     """Sentences without end; about one in eight holds characters beyond ASCII."""
-    place = 0
-    while True:
+    before = ""
+    for place in itertools.count():
         unusual = draw("unusual", place, *purpose) < _UNUSUAL_SHARE
-        yield pick(_UNUSUAL_SENTENCES if unusual else _SENTENCES, "sentence", place, *purpose)
-        place += 1
+        some = [sentence for sentence in (_UNUSUAL_SENTENCES if unusual else _SENTENCES) if sentence != before]
+        before = pick(some, "sentence", place, *purpose)
+        yield before
 
 
 def code_language(prompt: str) -> str | None:

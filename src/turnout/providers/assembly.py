@@ -129,6 +129,8 @@ class Assembly:
             replace(call, id=call.id or f"call_{index}", arguments=call.arguments or "{}")
             for index, call in sorted(self._calls.items())
         )
+        if self.is_empty:
+            self.warnings.append("the answer is empty")
         for call in calls:
             if not _is_object(call.arguments):
                 self.warnings.append(f"the arguments of the call of {call.name or 'a tool without name'} are not JSON")

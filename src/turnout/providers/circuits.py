@@ -62,7 +62,7 @@ class Circuits:
     def state(self, model: str) -> BreakerState:
         """The worse of the provider's and the candidate's own."""
         states = (self._whole.state, self._of(model).state)
-        return next((state for state in ("open", "half_open") if state in states), "closed")  # type: ignore[return-value]
+        return next((state for state in ("open", "half_open") if state in states), "closed")
 
     def check(self, model: str) -> None:
         """Fail at once where a call would not be let pass now.

@@ -37,7 +37,7 @@ _OVERFLOW: Final = re.compile(
     re.IGNORECASE,
 )
 _LOAD_FAILED: Final = re.compile(
-    r"failed to load|error loading|unable to load|llama-server process|model runner has unexpectedly"
+    r"failed to load|error loading|unable to load|llama-server process"
     r"|more system memory|insufficient (?:memory|resources)|out of memory|timed out waiting for .{0,30} to start",
     re.IGNORECASE,
 )

@@ -20,6 +20,8 @@ from turnout.errors import IncompleteError, UnreachableError
 from turnout.providers.clock import CallClock
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
+_PIECE_BYTES = 512 * 1024
+_DROPPED_WITHIN_S = 0.25
 IDLE_CONNECTION_S = 4.0  # Node, under LM Studio, closes idle connections after 5 s: be the first to let go
 
 
@@ -71,6 +73,10 @@ class ByteStream:
         return content
 
 
+class _DroppedError(Exception):
+    """The connection was there and broke before the answer's head came."""
+
+
 class HttpClient:
     """Connections to one provider. Errors it raises do not name the provider yet; the adapter adds that."""
 
@@ -86,6 +92,7 @@ class HttpClient:
         self._chosen = transport
         self._transport = None if isinstance(transport, str) else transport
         self._urls: dict[str, httpx.URL] = {}
+        self._has_answered = False
 
     async def get(self, path: str, clock: CallClock) -> Reply:
         """One whole answer to a GET."""
@@ -127,22 +134,41 @@ class HttpClient:
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = httpx.URL(self.base_url + path)
+        text = None if body is None else json.dumps(body, ensure_ascii=False)
+        try:
+            return await self._sent(method, url, text, clock)
+        except _DroppedError as dropped:
+            # A server may close an idle connection in the moment it is taken from the pool (llama.cpp does so after
+            # a stream); nothing of the answer was there, so a fresh connection is worth one more try.
+            if not self._has_answered or clock.elapsed_s > _DROPPED_WITHIN_S:
+                raise self._unreachable(dropped) from dropped
+        try:
+            return await self._sent(method, url, text, clock)
+        except _DroppedError as dropped:
+            raise self._unreachable(dropped) from dropped
+
+    async def _sent(self, method: str, url: httpx.URL, text: str | None, clock: CallClock) -> httpx.Response:
+        assert self._transport is not None
         connect_s = clock.timeouts.connect_s
         request = httpx.Request(
             method,
             url,
             headers=self._headers,
-            content=None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"),
+            content=None if text is None else _content(text),
             extensions={"timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}},
         )
         try:
             response = await self._transport.handle_async_request(request)
+        except httpx.ConnectError as error:
+            raise self._unreachable(error) from error
         except (TimeoutError, httpx.ConnectTimeout) as error:
-            if isinstance(error, TimeoutError) or error.__cause__ is None or _timed_out(error.__cause__):
-                raise UnreachableError(f"no connection to {self.base_url} within {connect_s:g} s") from error
-            raise self._unreachable(error) from error
+            # The aiohttp transport calls a connection that the server dropped a timeout too; its cause tells.
+            if error.__cause__ is not None and not isinstance(error.__cause__, TimeoutError):
+                raise _DroppedError from error
+            raise UnreachableError(f"no connection to {self.base_url} within {connect_s:g} s") from error
         except Exception as error:  # each transport breaks in its own classes
-            raise self._unreachable(error) from error
+            raise _DroppedError from error
+        self._has_answered = True
         response.request = request
         return response
 
@@ -154,6 +180,19 @@ class HttpClient:
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
+
+
+def _content(text: str) -> bytes | AsyncIterator[bytes]:
+    """A body at once, or in pieces where it is so large that writing it at once would hold up everything else."""
+    content = text.encode("utf-8", "replace")
+    if len(content) <= _PIECE_BYTES:
+        return content
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), _PIECE_BYTES):
+            yield content[start : start + _PIECE_BYTES]
+
+    return pieces()
 
 
 async def _read_all(response: httpx.Response) -> bytes:
@@ -189,10 +228,6 @@ def open_transport(name: str, base_url: str) -> httpx.AsyncBaseTransport:
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     return AiohttpTransport(verify=False, trust_env=False, client=session)
-
-
-def _timed_out(error: BaseException) -> bool:
-    return isinstance(error, TimeoutError)
 
 
 def _told(error: BaseException) -> str:
