@@ -96,9 +96,10 @@ def expected(fault: FaultName, *, streamed: bool) -> tuple[str, ...]:
     return EXPECTED[fault] if streamed else EXPECTED_WHOLE.get(fault, EXPECTED[fault])
 
 
-def emulator(kind: str, **options: object) -> Emulator:
-    """An emulator of one kind, without any delay of its own."""
-    return import_module(f"turnout.emulators.{kind}").make(EmulatorOptions(models=(MODELS[kind],), **options))  # type: ignore[arg-type, no-any-return]
+def emulator(kind: str, *further: str, **options: object) -> Emulator:
+    """An emulator of one kind with one language model and those named further, without any delay of its own."""
+    made = EmulatorOptions(models=(MODELS[kind], *further), **options)  # type: ignore[arg-type]
+    return import_module(f"turnout.emulators.{kind}").make(made)  # type: ignore[no-any-return]
 
 
 def settings(kind: str, url: str, **changes: object) -> ProviderSettings:
@@ -127,6 +128,8 @@ async def fleet_at(kind: str, emulated: Emulator, **changes: object) -> AsyncIte
 async def run_trial(kind: str, fault: Fault | None, *, streamed: bool, **changes: object) -> Trial:
     """One request against a fresh emulator with one fault."""
     emulated = emulator(kind)
+    if fault is not None and fault.name is F.SPLIT_UTF8:
+        changes.setdefault("timeouts", replace(LIMITS, total_s=10.0))  # thousands of chunks, each a write of its own
     attempts: list[Attempt] = []
     async with fleet_at(kind, emulated, **changes) as fleet:
         fleet.on_attempt(attempts.append)

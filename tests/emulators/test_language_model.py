@@ -127,7 +127,7 @@ def test_some_answers_hold_characters_that_break_careless_parsers() -> None:
 def test_pieces_joined_are_the_text_and_each_has_a_log_probability() -> None:
     made = answer(0, model_from_name("qwen3:4b"), ask(EASY, think=True))
     assert made.tokens == len(made.pieces)
-    assert made.thinking and made.text and [piece.kind for piece in made.pieces][0] == "thinking"
+    assert made.thinking and made.text and made.pieces[0].kind == "thinking"
     assert all(piece.logprob < 0 for piece in made.pieces)
 
 

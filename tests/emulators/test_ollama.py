@@ -139,6 +139,8 @@ async def test_an_answer_may_be_right_or_wrong_and_the_seed_decides(http: aiohtt
         ("/api/chat", {"model": "nope", "top_logprobs": 21}, 400, "top_logprobs must be between 0 and 20"),
         ("/api/chat", {"model": 7}, 400, "json: cannot unmarshal number into Go struct field"),
         ("/api/chat", {"model": "x", "messages": [{"content": []}]}, 400, "cannot unmarshal array"),
+        ("/api/chat", {"model": "x", "messages": ["hi"]}, 400, "cannot unmarshal string"),
+        ("/api/chat", [], 400, "cannot unmarshal array"),
         (
             "/api/chat",
             {"model": "nomic-embed-text", "messages": USER},
@@ -162,11 +164,11 @@ async def test_an_answer_may_be_right_or_wrong_and_the_seed_decides(http: aiohtt
     ],
 )
 async def test_errors_have_the_status_and_words_of_the_real_one(
-    http: aiohttp.ClientSession, path: str, body: dict[str, Any], status: int, message: str
+    http: aiohttp.ClientSession, path: str, body: Any, status: int, message: str
 ) -> None:
-    async with serving(ollama()) as url:
-        got, error = await post(http, url, path, **body)
-    assert got == status and message in error["error"] and list(error) == ["error"]
+    async with serving(ollama()) as url, http.post(url + path, json=body) as response:
+        error = await response.json()
+        assert response.status == status and message in error["error"] and list(error) == ["error"]
 
 
 async def test_tools_are_refused_by_models_that_have_none(http: aiohttp.ClientSession) -> None:

@@ -30,6 +30,11 @@ WEATHER = Tool(
 )
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}, "n": {"type": "integer"}}, "required": ["n"]}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+EMBEDDERS = {
+    "lmstudio": ("text-embedding-nomic",),
+    "ollama": ("nomic-embed-text",),
+    "openai": ("text-embedding-3-small",),
+}
 TALKS = Sampling(max_tokens=40)
 
 
@@ -59,7 +64,7 @@ async def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
             url, emulated, model = request.getfixturevalue("llama_server"), None, NAME
             chosen = ProviderSettings(name=kind, kind="openai", base_url=f"{url}/v1")
         else:
-            emulated, model = emulator(kind), MODELS[kind]
+            emulated, model = emulator(kind, *EMBEDDERS.get(kind, ())), MODELS[kind]
             chosen = settings(kind, await stack.enter_async_context(serving(emulated)))
         provider = make(replace(chosen, timeouts=PATIENT))
         stack.push_async_callback(provider.aclose)

@@ -46,7 +46,11 @@ async def read_call(request: web.Request) -> Call:
     raw = await request.read() if request.can_read_body else b""
     if raw:
         try:
-            call.body = json.loads(raw)
+            call.body = json.loads(raw, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             call.bad_json = str(error)
     return call
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"Expecting a number, not {constant}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -79,7 +79,7 @@ class Run:
         self._prefill_ends: float | None = None
         self._held: int | None = None
 
-    async def generate(self, prompt_tokens: int, pieces: Iterable[T]) -> AsyncIterator[T]:
+    async def generate(self, prompt_tokens: int, pieces: Iterable[T]) -> AsyncGenerator[T, None]:
         """Read the prompt, then yield the pieces at the model's speed. No pieces: only read, as embeddings do.
 
         Raises:

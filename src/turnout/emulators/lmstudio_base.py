@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
@@ -22,8 +22,15 @@ from turnout.emulators.lmstudio_settings import DEFAULT_VERSION, LMStudioSetting
 from turnout.emulators.questions import Question
 from turnout.emulators.server import Emulator, EmulatorOptions
 
-RESULT: Final = web.RequestKey("lmstudio_result", Callable[[], Mapping[str, Any]])
-"""In a request to the native chat: makes the whole answer as far as it is generated."""
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A native chat that is being generated; `result` makes its whole answer as far as it goes."""
+
+    result: Callable[[], Mapping[str, Any]]
+
+
+UNFINISHED: Final = web.RequestKey("lmstudio_unfinished", Unfinished)
 
 _NOTHING_LOADED: Final = "No models loaded. Please load a model in the developer page or use the 'lms load' command."
 _NATIVE_TYPES: Final = {"invalid_request_error": "invalid_request", "server_error": "internal_error"}
@@ -122,7 +129,7 @@ class LMStudioBase(Emulator):
         async with self.engine.use(
             chosen.model,
             context=None if instance else self.window(chosen.model, context),
-            keep_alive_s=ttl_s if self.version.since(0, 3, 9) else None,
+            keep_alive_s=ttl_s if ttl_s and ttl_s > 0 and self.version.since(0, 3, 9) else None,
             observe=observe,
             instance_id=instance.id if instance else None,
         ) as run:
@@ -160,7 +167,9 @@ class LMStudioBase(Emulator):
             return replace(made.emptied(), tokens=0)
         raise ApiError(400, refusal)
 
-    def generate(self, run: Run, question: Question, made: Answer) -> AbstractAsyncContextManager[AsyncIterator[Piece]]:
+    def generate(
+        self, run: Run, question: Question, made: Answer
+    ) -> AbstractAsyncContextManager[AsyncGenerator[Piece, None]]:
         """The pieces of an answer that was fitted, as they are made."""
         fits = question.prompt_tokens <= run.instance.context
         return aclosing(run.generate(question.prompt_tokens if fits else 0, made.pieces))
@@ -191,8 +200,8 @@ class LMStudioBase(Emulator):
         if not request.path.startswith("/api/v1/"):
             return self.event("error", {"error": {"message": message}, "message": message})
         frame = self.event("error", {"type": "error", "error": {"type": "internal_error", "message": message}})
-        result = request.get(RESULT)
-        return frame + (self.event("chat.end", {"type": "chat.end", "result": result()}) if result else b"")
+        talk = request.get(UNFINISHED)
+        return frame + (self.event("chat.end", {"type": "chat.end", "result": talk.result()}) if talk else b"")
 
     def swallowed_frame(self, request: web.Request) -> bytes:
         if request.path.startswith("/api/v1/"):

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from turnout.emulators.answers import Piece
 from turnout.emulators.api_error import ApiError
 from turnout.emulators.call import CALL
 from turnout.emulators.lmstudio_base import LMStudioBase
@@ -37,8 +38,9 @@ class EmbeddingRoutes:
         async with studio.use(chosen, ttl_s=body.get("ttl")) as run:
             for text in texts:  # one after the other, each cut to the window
                 tokens = min(count_tokens(text), run.instance.context)
-                async with aclosing(run.generate(tokens, ())) as nothing:
-                    async for _ in nothing:
+                nothing: tuple[Piece, ...] = ()
+                async with aclosing(run.generate(tokens, nothing)) as pieces:
+                    async for _ in pieces:
                         pass
             dimensions = _DIMENSIONS.get(chosen.model.family, EMBEDDING_DIMENSIONS)
             vectors = [

@@ -46,19 +46,19 @@ def read_input(value: Any) -> list[Mapping[str, Any]]:
         return [{"type": "text", "text": value}]
     if not isinstance(value, list) or not value:
         raise refusal("'input' must be a string or a non-empty array", "invalid_type", "input")
-    parts = []
+    parts: list[Mapping[str, Any]] = []
     for place, item in enumerate(value):
         kind = item.get("type") if isinstance(item, Mapping) else None
         if kind in ("message", "text"):
-            parts.append({"type": "text", "text": _field(item, place, "content", kind)})
+            parts.append({"type": "text", "text": _field(item, place, "content")})
         elif kind == "image":
-            parts.append({"type": "image", "data_url": _field(item, place, "data_url", kind)})
+            parts.append({"type": "image", "data_url": _field(item, place, "data_url")})
         else:
             raise refusal(f"Invalid discriminator value for 'input.{place}.type'", "invalid_union", "input")
     return parts
 
 
-def _field(item: Mapping[str, Any], place: int, name: str, kind: str) -> str:
+def _field(item: Mapping[str, Any], place: int, name: str) -> str:
     problems = [] if isinstance(item.get(name), str) else [f"'input.{place}.{name}' is required"]
     unknown = [key for key in item if key not in ("type", name)]
     if unknown:

@@ -78,11 +78,10 @@ class ChatRoutes:
             async for piece in pieces:
                 for delta in reply.deltas(piece):
                     await stream.send(reply.chunk(delta))
-        await stream.send(reply.chunk({}, reply.made.finish))
-        last = [b"data: [DONE]\n\n"]
+        last = [reply.chunk({}, reply.made.finish)]
         if (body.get("stream_options") or {}).get("include_usage") and studio.version.since(0, 3, 18):
-            last.insert(0, reply.usage_chunk())
-        return await stream.finish(*last)
+            last.append(reply.usage_chunk())
+        return await stream.finish(*last, b"data: [DONE]\n\n")
 
 
 @dataclass
@@ -109,7 +108,11 @@ class _Reply:
         if self.reasoning != "content":
             message[self.reasoning] = made.thinking
         message["tool_calls"] = [
-            {"id": _digits(call), "type": "function", "function": {"name": call.name, "arguments": self._arguments(place)}}
+            {
+                "id": _digits(call),
+                "type": "function",
+                "function": {"name": call.name, "arguments": self._arguments(place)},
+            }
             for place, call in enumerate(made.calls)
         ]
         choice = {"index": 0, "logprobs": None, "finish_reason": made.finish, "message": message}

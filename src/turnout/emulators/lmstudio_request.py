@@ -11,7 +11,7 @@ from turnout.emulators.lmstudio_settings import Version
 
 Body: TypeAlias = Mapping[str, Any]
 
-_PREDICTION: Final[Mapping[str, tuple[str, type]]] = {
+_FIELDS: Final[Mapping[str, tuple[str, type]]] = {
     "temperature": ("llm.prediction.temperature", float),
     "top_p": ("llm.prediction.topPSampling", float),
     "top_k": ("llm.prediction.topKSampling", int),
@@ -30,6 +30,9 @@ _PREDICTION: Final[Mapping[str, tuple[str, type]]] = {
     "response_format": ("response_format", dict),
     "logit_bias": ("llm.prediction.logitBias", dict),
     "tools": ("tools", list),
+    "include": ("include", list),
+    "instructions": ("instructions", str),
+    "previous_response_id": ("previous_response_id", str),
 }
 _JSON_NAMES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 _TOOL_CHOICES: Final = ("none", "auto", "required")
@@ -65,10 +68,12 @@ def json_name(value: Any) -> str:
 
 def check_fields(body: Body) -> None:
     """Fields of the wrong type are named as they are inside the program."""
-    for field, (name, expected) in _PREDICTION.items():
+    for field, (name, expected) in _FIELDS.items():
         value = body.get(field)
         if value is not None and not is_of_type(value, expected):
             raise ApiError(400, f"{name}: Expected {_JSON_NAMES[expected]}, received {json_name(value)}")
+    if body.get("stop") is not None and not isinstance(body["stop"], str | list):
+        raise ApiError(400, f"llm.prediction.stopStrings: Expected array, received {json_name(body['stop'])}")
 
 
 def read_chat(call: Call, version: Version) -> Body:
@@ -117,9 +122,7 @@ def _check_tools(body: Body) -> None:
     choice = body.get("tool_choice")
     if choice is not None and choice not in _TOOL_CHOICES:
         kind = choice if isinstance(choice, str) else json_name(choice)
-        raise ApiError(
-            400, f"Invalid tool_choice type: '{kind}'. Supported string values: {', '.join(_TOOL_CHOICES)}"
-        )
+        raise ApiError(400, f"Invalid tool_choice type: '{kind}'. Supported string values: {', '.join(_TOOL_CHOICES)}")
     for tool in body.get("tools") or ():
         function = tool.get("function") if isinstance(tool, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):

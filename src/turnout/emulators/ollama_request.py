@@ -58,6 +58,10 @@ def read_body(call: Call, struct: str) -> Mapping[str, Any]:
         if value is not None and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
             go_type = {str: "string", bool: "bool", int: "int"}.get(expected, "[]api.Message")
             raise _wrong_type(value, f"struct field {struct}.{name} of type {go_type}")
+    for name, element in (("messages", "api.Message"), ("tools", "api.Tool")):
+        for value in call.body.get(name) or ():
+            if not isinstance(value, Mapping):
+                raise _wrong_type(value, f"struct field {struct}.{name} of type {element}")
     if not 0 <= (call.body.get("top_logprobs") or 0) <= 20:
         raise ApiError(400, "top_logprobs must be between 0 and 20")
     return call.body
@@ -77,8 +81,6 @@ def read_messages(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Native messages, whose content is text and nothing else."""
     messages = body.get("messages") or []
     for message in messages:
-        if not isinstance(message, Mapping):
-            raise _wrong_type(message, "struct field ChatRequest.messages of type api.Message")
         content = message.get("content")
         if content is not None and not isinstance(content, str):
             raise _wrong_type(content, "struct field ChatRequest.messages.content of type string")
@@ -90,7 +92,7 @@ def read_options(body: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in (body.get("options") or {}).items() if name in _OPTION_TYPES}
     for name, value in options.items():
         kind = _OPTION_TYPES[name]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         right = {
             "integer": number,
             "float32": number,

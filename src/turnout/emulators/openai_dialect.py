@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from turnout.emulators.answers import Answer, Piece
 from turnout.emulators.api_error import ApiError
-from turnout.emulators.language_model import LanguageModel
+from turnout.emulators.language_model import Capability, LanguageModel
 from turnout.emulators.openai_checks import check_chat, invalid, reasons
 from turnout.emulators.openai_errors import OpenAIErrors
 from turnout.emulators.questions import Question, read_openai_chat
@@ -49,6 +49,7 @@ class OpenAIDialect(OpenAIErrors):
     models: ClassVar[Sequence[str]] = ()
     """Names to serve by default; none means those of the catalogue."""
     slots: ClassVar[int] = 1024
+    stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
     headers: ClassVar[Mapping[str, str]] = {"openai-version": "2020-10-01"}
     open_paths: ClassVar[Sequence[str]] = ()
     """Paths that need no key."""
@@ -81,8 +82,8 @@ class OpenAIDialect(OpenAIErrors):
 
     def adapt(self, model: LanguageModel) -> LanguageModel:
         """The model as this server has it: nothing is loaded on request."""
-        capabilities = model.capabilities | ({"thinking"} if reasons(model) else set())
-        return replace(model, load_s=0.0, capabilities=frozenset(capabilities))
+        secret: frozenset[Capability] = frozenset({"thinking"}) if reasons(model) else frozenset()
+        return replace(model, load_s=0.0, capabilities=model.capabilities | secret)
 
     def echo(self, model: LanguageModel) -> str:
         """The name that an answer carries: a cloud puts the dated release behind an alias."""

@@ -1,4 +1,4 @@
-"""The words in which OpenAI's own API refuses and fails; servers that only speak it have their own."""
+"""The words in which OpenAI's own API, llama.cpp's server and vLLM refuse and fail."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from turnout.emulators.openai_checks import invalid
 _RETRY: Final = (
     "You can retry your request, or contact us through our help center at help.openai.com if the error persists."
 )
+_PHYSICAL_BATCH: Final = 512
 
 
 class OpenAIErrors:
@@ -100,3 +101,118 @@ class OpenAIErrors:
     def input_limit(self, context: int) -> int:
         """The most tokens of one text to embed."""
         return context
+
+
+class LlamaCppErrors(OpenAIErrors):
+    """llama.cpp's server: the code is the status again, and the types are its own."""
+
+    def error(self, error: ApiError) -> Any:
+        status = int(error.code) if error.code else error.status
+        counts = getattr(error, "counts", {})
+        return {"error": {"code": status, "message": error.message, "type": error.type, **counts}}
+
+    def fault(self, fault: FaultName, model: str | None) -> ApiError:
+        match fault:
+            case FaultName.BUSY_429:  # never its own; of a proxy in front of it
+                return ApiError(429, "Too many requests", type="unavailable_error", code="429")
+            case FaultName.BUSY_503:
+                return ApiError(503, "Loading model", type="unavailable_error", code="503")
+            case FaultName.UNAUTHORIZED:
+                return self.refused_key("")
+            case FaultName.NOT_FOUND:
+                return ApiError(400, f"model '{model}' not found", type="invalid_request_error", code="400")
+            case FaultName.LOAD_FAILED:
+                return ApiError(500, f"model name={model} failed to load", type="server_error", code="500")
+            case _:
+                return ApiError(500, "Compute error.", type="server_error", code="500")
+
+    def refused_key(self, given: str) -> ApiError:
+        del given
+        return ApiError(401, "Invalid API Key", type="authentication_error")
+
+    def bad_body(self, why: str | None) -> ApiError:
+        told = f"parse error at line 1, column 1: syntax error while parsing value - {why or 'not an object'}"
+        return ApiError(400, f"[json.exception.parse_error.101] {told}", type="invalid_request_error")
+
+    def unmatched(self, method: str, path: str, status: int) -> ApiError:
+        del method, path, status  # a wrong method is not found either
+        return ApiError(404, "File Not Found", type="not_found_error")
+
+    def not_embedding(self) -> ApiError:
+        message = "This server does not support embeddings. Start it with `--embeddings`"
+        return ApiError(501, message, type="not_supported_error")
+
+    def bad_input(self) -> ApiError:
+        return ApiError(400, '"input" or "content" must be provided', type="invalid_request_error")
+
+    def input_too_long(self, tokens: int, context: int) -> ApiError:
+        message = (
+            f"input ({tokens} tokens) is too large to process. "
+            f"increase the physical batch size (current batch size: {context})"
+        )
+        return ApiError(500, message, type="server_error")
+
+    def input_limit(self, context: int) -> int:
+        return min(context, _PHYSICAL_BATCH)
+
+
+class VllmErrors(OpenAIErrors):
+    """vLLM: types are names of Python's exceptions, the code is the status again."""
+
+    def error(self, error: ApiError) -> Any:
+        if error.status == 401:  # from a layer in front of the API
+            return {"error": "Unauthorized"}
+        status = int(error.code) if error.code else error.status
+        fields = {"message": error.message, "type": error.type, "param": error.param, "code": status}
+        return {"error": fields}
+
+    def stream_error(self, message: str) -> Any:
+        return self.error(ApiError(500, message, type="InternalServerError"))
+
+    def fault(self, fault: FaultName, model: str | None) -> ApiError:
+        match fault:
+            case FaultName.BUSY_429:
+                return ApiError(429, "Too Many Requests", type="Too Many Requests", code="429")
+            case FaultName.BUSY_503:
+                return ApiError(503, "Service Unavailable", type="Service Unavailable", code="503")
+            case FaultName.UNAUTHORIZED:
+                return self.refused_key("")
+            case FaultName.NOT_FOUND:
+                return self.no_model(model or "")
+            case FaultName.LOAD_FAILED:
+                return ApiError(500, f"Failed to load model '{model}'", type="InternalServerError", code="500")
+            case _:
+                return ApiError(500, "Internal server error", type="InternalServerError", code="500")
+
+    def refused_key(self, given: str) -> ApiError:
+        del given
+        return ApiError(401, "Unauthorized")
+
+    def no_model(self, name: str) -> ApiError:
+        return ApiError(404, f"The model `{name}` does not exist.", type="NotFoundError", param="model")
+
+    def bad_body(self, why: str | None) -> ApiError:
+        kind = "json_invalid" if why else "model_attributes_type"
+        told = f"JSON decode error: {why}" if why else "Input should be a valid dictionary"
+        return ApiError(400, f"[{{'type': '{kind}', 'loc': ('body',), 'msg': '{told}'}}]", type="Bad Request")
+
+    def unmatched(self, method: str, path: str, status: int) -> ApiError:
+        del method, path
+        told = {404: "Not Found", 405: "Method Not Allowed"}.get(status, "Bad Request")
+        return ApiError(status, told, type=told)
+
+    def not_embedding(self) -> ApiError:
+        return ApiError(400, "The model does not support Embeddings API", type="BadRequestError")
+
+    def bad_input(self) -> ApiError:
+        told = "[{'type': 'missing', 'loc': ('body', 'input'), 'msg': 'Field required'}]"
+        return ApiError(400, told, type="Bad Request")
+
+    def input_too_long(self, tokens: int, context: int) -> ApiError:
+        message = (
+            f"This model's maximum context length is {context} tokens. However, you requested 0 output tokens and your "
+            f"prompt contains at least {tokens} input tokens, for a total of at least {tokens} tokens. Please reduce "
+            f"the length of the input prompt or the number of requested output tokens. "
+            f"(parameter=input_tokens, value={tokens})"
+        )
+        return ApiError(400, message, type="BadRequestError", param="input_tokens")

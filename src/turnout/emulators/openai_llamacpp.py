@@ -5,22 +5,22 @@ Follows captures of the real server; what could not be captured (several models 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from turnout.emulators.answers import Piece
 from turnout.emulators.api_error import ApiError
-from turnout.emulators.faults import FaultName
 from turnout.emulators.language_model import LanguageModel
 from turnout.emulators.openai_dialect import OpenAIDialect, Reply, tool_calls
+from turnout.emulators.openai_errors import LlamaCppErrors
 from turnout.emulators.questions import Question
 
 _BUILD = "b0-unknown"
 _LIKELIEST = 20
 _END_ID = 2
 _VOCABULARY = 128_256
-_PHYSICAL_BATCH = 512
 
 
 class _PromptTooLongError(ApiError):
@@ -41,13 +41,14 @@ def _failed(message: str) -> ApiError:
     return ApiError(500, message, type="server_error")
 
 
-class LlamaCppDialect(OpenAIDialect):
+class LlamaCppDialect(LlamaCppErrors, OpenAIDialect):
     """Started with one model, `--jinja`, and `--embeddings` where that model makes vectors."""
 
     name = "llamacpp"
     models = ("llama-3.1-8b-instruct-q4_k_m.gguf",)
     slots = 4
-    headers = {"Server": "llama.cpp"}
+    stream_type = "text/event-stream"
+    headers: ClassVar[Mapping[str, str]] = {"Server": "llama.cpp"}
     open_paths = ("/health", "/v1/health")
     outlives_client = True
     early_headers = False
@@ -65,7 +66,11 @@ class LlamaCppDialect(OpenAIDialect):
 
     def listing(self, models: Sequence[LanguageModel], context: int | None) -> dict[str, Any]:
         old = [
-            {"name": model.name, "model": model.name, "capabilities": ["embedding" if model.is_embedding else "completion"]}
+            {
+                "name": model.name,
+                "model": model.name,
+                "capabilities": ["embedding" if model.is_embedding else "completion"],
+            }
             for model in models
         ]
         return {"models": old, **super().listing(models, context)}
@@ -107,7 +112,7 @@ class LlamaCppDialect(OpenAIDialect):
     def _check_message(self, message: Mapping[str, Any], model: LanguageModel) -> None:
         content = message.get("content")
         if "role" not in message:
-            raise _failed(f"Failed to parse messages: Missing 'role' in message: {self._json(message)}")
+            raise _failed(f"Failed to parse messages: Missing 'role' in message: {json.dumps(message)}")
         if "content" not in message and message["role"] != "assistant":
             raise _invalid("All non-assistant messages must contain 'content'")
         if content is not None and not isinstance(content, str | list):

@@ -101,13 +101,16 @@ class Stream:
         if not self.started:
             await self.response.prepare(self._request)
 
-    async def send(self, frame: bytes) -> None:
-        """Send one frame, unless a fault is due.
+    async def send(self, frame: bytes, *, generated: bool = True) -> None:
+        """Send one frame, unless a fault is due. One that holds nothing generated is no piece to a fault.
 
         Raises:
             StreamEndedError: a fault has ended the response.
         """
         await self.start()
+        if not generated:
+            await self._write(frame)
+            return
         frame = await self._suffer(frame)
         self._sent += 1
         await self._write(frame)

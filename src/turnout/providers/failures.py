@@ -159,9 +159,10 @@ def _kind(status: int, told: Told) -> type[ProviderError]:
     # llama.cpp answers 500 and 501 to pictures, tools and embeddings that it was not started for.
     if status != 200 and _CANNOT.search(text):
         return BadRequestError
-    for kind in told.kinds:
-        if kind in _BY_TYPE:
-            return _BY_TYPE[kind]
+    named = next((_BY_TYPE[kind] for kind in told.kinds if kind in _BY_TYPE), None)
+    # "internal" is what servers put where they have no better word: a status that is one goes first.
+    if named is not None and (named is not InternalError or status not in _BY_STATUS):
+        return named
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status in (408, 504):
