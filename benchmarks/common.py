@@ -21,7 +21,7 @@ from turnout.files import write_aside
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PROMPTS = ROOT / "data" / "prompts.jsonl"
-LIBRARIES = ("turnout", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "joblib", "mlflow")
+LIBRARIES = ("turnout", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "joblib", "mlflow", "httpx", "aiohttp")
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from turnout.errors import ConfigurationError, MissingExtraError
+from turnout.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from turnout.emulators.server import Emulator
@@ -51,13 +51,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace) -> Emulator:
-    try:
-        from turnout.emulators.faults import Fault
-        from turnout.emulators.server import EmulatorOptions
-    except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise MissingExtraError("serve", "turnout emulate") from error
+    from turnout.emulators.faults import Fault  # every other command starts without a server's libraries
+    from turnout.emulators.server import EmulatorOptions
+
     emulator_options = EmulatorOptions(
         models=options.models,
         speed=options.speed,
@@ -72,7 +68,7 @@ def _make(options: argparse.Namespace) -> Emulator:
 
 
 def _serve(emulator: Emulator, host: str, port: int, *, as_json: bool) -> None:
-    import asyncio  # every other command starts without it
+    import asyncio
 
     from turnout.emulators.server import run_forever
 

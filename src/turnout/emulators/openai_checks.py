@@ -19,6 +19,11 @@ _FIELDS: Final = frozenset(
 _ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
 _FORMATS: Final = ("json_object", "json_schema", "text")
 _REASONING: Final = re.compile(r"o\d|gpt-[5-9](?!.*chat)")
+_WHOLE: Final = "an integer"
+_NUMBERS: Final = {
+    **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "a decimal"),
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "top_logprobs", "seed"), _WHOLE),
+}
 _MOST_LOGPROBS: Final = 20
 _MOST_STOPS: Final = 4
 _WARMEST: Final = 2
@@ -117,6 +122,14 @@ def _unanswered(owed: Sequence[str]) -> ApiError:
 
 
 def _check_numbers(body: Mapping[str, Any], model: LanguageModel) -> None:
+    for name, kind in _NUMBERS.items():
+        value = body.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int if kind == _WHOLE else int | float)):
+            message = f"Invalid type for '{name}': expected {kind}, but got {_kind(value)} instead."
+            raise invalid(message, name, "invalid_type")
+        if name.startswith("max_") and value is not None and value < 1:
+            message = f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {value} instead."
+            raise invalid(message, name, "integer_below_min_value")
     temperature, top = body.get("temperature"), body.get("top_logprobs")
     if reasons(model):
         if body.get("max_tokens") is not None:

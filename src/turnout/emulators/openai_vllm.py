@@ -55,7 +55,7 @@ class VllmDialect(VllmErrors, OpenAIDialect):
     def check_chat(self, body: Mapping[str, Any], model: LanguageModel) -> None:
         if model.is_embedding:
             raise _bad("The model does not support Chat Completions API")
-        if body.get("messages") is None:
+        if not isinstance(body.get("messages"), list):
             raise _field_required("messages")
         self._check_sampling(body)
         if body.get("tool_choice") not in (None, "none") and not body.get("tools"):

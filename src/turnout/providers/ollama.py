@@ -18,7 +18,7 @@ from turnout.providers.names import ollama_name, same_in_ollama
 from turnout.providers.ollama_wire import chat_body, keep_alive, read_frame
 from turnout.providers.openai_wire import count
 from turnout.providers.protocol import Call, Pieces
-from turnout.providers.tokens import least_tokens, likely_tokens
+from turnout.types.tokens import least_tokens, likely_tokens
 from turnout.types import Answer, Chunk, Embeddings, LanguageModel
 
 _CAPABILITIES = {"completion": "chat", "thinking": "reasoning"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from turnout.types import Request
+from turnout.types.request import Request
 
 # A token of prose or code is 3 to 5 bytes of UTF-8 in the vocabularies of 2024 to 2026, and rarely above 8.
 BYTES_PER_TOKEN: Final = 4.0
