@@ -121,6 +121,7 @@ async def try_all(kinds: Sequence[str], transport: str) -> list[Cell]:
     cells = []
     for kind in kinds:
         say(f"{kind} ...")
+        await run_trial(kind, None, streamed=True, transport=transport)  # what is loaded once is no trial's time
         cells += [
             await try_out(fault, kind, streamed=streamed, transport=transport)
             for fault in FaultName

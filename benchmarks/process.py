@@ -26,6 +26,6 @@ def resident_bytes() -> int | None:
 def descriptors() -> int | None:
     """Files, sockets and the like that this process has open; None on a system without /dev/fd."""
     try:
-        return len(os.listdir("/dev/fd")) - 1  # one is the listing itself
+        return len(list(Path("/dev/fd").iterdir())) - 1  # one is the listing itself
     except OSError:
         return None

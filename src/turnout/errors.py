@@ -42,7 +42,7 @@ class RequestError(TurnoutError):
     """The request itself is unusable: no message, a wrong type, an unknown preference."""
 
 
-class ConfigurationError(TurnoutError):
+class ConfigurationError(TurnoutError, ValueError):
     """A configuration value is missing, unknown, of the wrong type or out of range."""
 
 

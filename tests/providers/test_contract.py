@@ -81,9 +81,10 @@ async def test_it_lists_its_language_models(place: Place) -> None:
     state = await place.provider.state(CallClock(PATIENT))
     assert state.available and not state.problem
     known = {model.name: model for model in await place.provider.discover(CallClock(PATIENT))}
-    assert place.model in known
-    assert known[place.model].context_length is None or known[place.model].context_length > 0
-    assert "embedding" not in known[place.model].capabilities
+    # A cloud lists the dated release behind the name that it answers to.
+    listed = next(model for name, model in known.items() if name.startswith(place.model))
+    assert listed.context_length is None or listed.context_length > 0
+    assert "embedding" not in listed.capabilities
 
 
 async def test_it_answers(place: Place) -> None:
@@ -186,7 +187,7 @@ async def test_an_unknown_language_model_is_not_found(place: Place) -> None:
 
 
 async def test_a_prompt_that_does_not_fit_is_told(place: Place) -> None:
-    prompt = "a word that takes some room " * 60_000
+    prompt = "a word that takes some room " * 32_000
     for call in (
         place.provider.complete(place.call(ask(prompt))),
         collect(place.provider.stream(place.call(ask(prompt)))),

@@ -34,8 +34,8 @@ def fault_of(name: FaultName) -> Fault:
     return Fault(name, seconds=0.05 if name is FaultName.SLOW_FIRST_BYTE else 1.0)
 
 
-def check(trial: Trial, name: FaultName, *, streamed: bool) -> None:
-    assert trial.outcome in expected(name, streamed=streamed)
+def check(kind: str, trial: Trial, name: FaultName, *, streamed: bool) -> None:
+    assert trial.outcome in expected(kind, name, streamed=streamed)
     assert trial.seconds < (10 if name is FaultName.SPLIT_UTF8 else LIMITS.total_s + SLACK_S)
     assert trial.is_clean
     assert len(trial.attempts) == 1
@@ -47,13 +47,13 @@ def check(trial: Trial, name: FaultName, *, streamed: bool) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", FaultName)
 async def test_a_streamed_answer_meets_each_fault(kind: str, name: FaultName) -> None:
-    check(await run_trial(kind, fault_of(name), streamed=True), name, streamed=True)
+    check(kind, await run_trial(kind, fault_of(name), streamed=True), name, streamed=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", FaultName)
 async def test_an_answer_in_one_piece_meets_each_fault(kind: str, name: FaultName) -> None:
-    check(await run_trial(kind, fault_of(name), streamed=False), name, streamed=False)
+    check(kind, await run_trial(kind, fault_of(name), streamed=False), name, streamed=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,4 +73,4 @@ async def test_a_busy_provider_says_when_to_come_back(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_other_transport_meets_the_same_fate(kind: str) -> None:
     for name in (FaultName.RESET_BEFORE_HEADERS, FaultName.RESET_MID_STREAM, FaultName.TRUNCATED_BODY, FaultName.HANG):
-        check(await run_trial(kind, fault_of(name), streamed=True, transport="httpx"), name, streamed=True)
+        check(kind, await run_trial(kind, fault_of(name), streamed=True, transport="httpx"), name, streamed=True)

@@ -113,7 +113,9 @@ class HealthSettings:
     def __post_init__(self) -> None:
         _check_positive(self)
         if self.max_age_s <= self.interval_s:
-            raise ConfigurationError(f"max_age_s is {self.max_age_s}; it must be more than interval_s {self.interval_s}")
+            raise ConfigurationError(
+                f"max_age_s is {self.max_age_s}; it must be more than interval_s {self.interval_s}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

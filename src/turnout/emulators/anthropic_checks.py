@@ -220,9 +220,11 @@ def _open_objects(schema: Any) -> Iterator[str]:
     if not isinstance(schema, Mapping):
         return
     room = schema.get("additionalProperties")
-    if schema.get("type") == "object" and room is not False:
-        told = f"'additionalProperties: {str(room).lower()}' is not supported. Please set 'additionalProperties' to false"
-        yield f"For 'object' type, {told if room else "'additionalProperties' must be explicitly set to false"}"
+    if schema.get("type") == "object" and room is None:
+        yield "For 'object' type, 'additionalProperties' must be explicitly set to false"
+    elif schema.get("type") == "object" and room is not False:
+        told = f"'additionalProperties: {str(room).lower()}' is not supported."
+        yield f"For 'object' type, {told} Please set 'additionalProperties' to false"
     for keyword in ("properties", "$defs", "definitions"):
         for part in (schema.get(keyword) or {}).values():
             yield from _open_objects(part)

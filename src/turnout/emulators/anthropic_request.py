@@ -11,7 +11,6 @@ from turnout.emulators.questions import Question, Tool, count_prompt_tokens, mes
 from turnout.emulators.tokens import count_tokens
 
 _VERSION: Final = re.compile(r"claude-(?:[a-z]+-)?(\d)(?:-(\d{1,2}))?(?!\d)")
-_NEWEST: Final = (9, 0)
 
 
 def version_of(model: LanguageModel) -> tuple[int, int]:
@@ -65,7 +64,9 @@ def read_question(body: Mapping[str, Any], model: LanguageModel, context: int) -
         prompt_tokens=tokens,
         schema=wanted.get("schema") or {} if wanted else None,
         tools=tuple(Tool(str(tool["name"]), tool.get("input_schema") or {}) for tool in body.get("tools") or ()),
-        tool_choice=str(choice["name"]) if choice["type"] == "tool" else {"any": "required"}.get(choice["type"], choice["type"]),
+        tool_choice=str(choice["name"])
+        if choice["type"] == "tool"
+        else {"any": "required"}.get(choice["type"], choice["type"]),
         tool_results=any(of_type(blocks_of(messages[-1]), "tool_result")),
         think=model.thinks and thinking in ("enabled", "adaptive"),
         max_tokens=min(body["max_tokens"], max(1, context - tokens)),

@@ -124,7 +124,9 @@ def _unanswered(owed: Sequence[str]) -> ApiError:
 def _check_numbers(body: Mapping[str, Any], model: LanguageModel) -> None:
     for name, kind in _NUMBERS.items():
         value = body.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int if kind == _WHOLE else int | float)):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int if kind == _WHOLE else int | float)
+        ):
             message = f"Invalid type for '{name}': expected {kind}, but got {_kind(value)} instead."
             raise invalid(message, name, "invalid_type")
         if name.startswith("max_") and value is not None and value < 1:

@@ -19,6 +19,7 @@ from turnout.providers.framing import Event, EventDecoder
 from turnout.providers.names import same_in_openai
 from turnout.providers.openai_wire import count
 from turnout.providers.protocol import Call, Pieces
+from turnout.providers.schemas import closed
 from turnout.types import (
     Answer,
     Chunk,
@@ -123,7 +124,7 @@ class AnthropicProvider(HttpProvider):
             body["max_tokens"] = max(body["max_tokens"], budget + 1024)
             body["thinking"] = {"type": "enabled", "budget_tokens": budget}
         if isinstance(request.answer_format, JsonSchema):
-            schema = {"type": "json_schema", "schema": request.answer_format.schema}
+            schema = {"type": "json_schema", "schema": closed(request.answer_format.schema)}
             body["output_config"] = {"format": schema}
         elif request.answer_format is not None:
             assembly.warnings.append("JSON without a schema cannot be demanded here; the prompt has to ask for it")

@@ -179,7 +179,8 @@ class Fleet:
     def _candidate(self, candidate: str, model: str, lane: Lane, provider: ProviderState) -> CandidateState:
         known, breaker = lane.residence.get(model), lane.circuits.state(model)
         problem = provider.problem if not provider.available else ""
-        if not problem and known is None:
+        # Clouds answer to aliases that they do not list; a provider that loads knows all it has.
+        if not problem and known is None and lane.provider.loads:
             problem = "not among the language models of the provider"
         if not problem and breaker == "open":
             problem = "left alone after failures"

@@ -18,8 +18,8 @@ from turnout.providers.protocol import Call, Pieces, Provider
 from turnout.providers.queue import Queue
 from turnout.providers.residence import Residence
 from turnout.providers.retry import retry_wait_s
-from turnout.types.tokens import least_tokens, likely_tokens
 from turnout.types import Answer, Attempt, Chunk, Embeddings, ProviderEvent, ProviderState, Request
+from turnout.types.tokens import least_tokens, likely_tokens
 
 _SLOW_PREFILL_TOKENS_PER_S = 50.0  # what patience assumes before anything was measured: a large model on a small CPU
 

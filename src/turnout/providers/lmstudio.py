@@ -20,8 +20,8 @@ from turnout.providers.names import same_in_lmstudio
 from turnout.providers.openai import OpenAIProvider, read_embeddings
 from turnout.providers.openai_wire import LMSTUDIO
 from turnout.providers.protocol import Call, Pieces
-from turnout.types.tokens import likely_tokens
 from turnout.types import Answer, Chunk, Embeddings, LanguageModel
+from turnout.types.tokens import likely_tokens
 
 Api: TypeAlias = Literal["v1", "v0", "openai"]
 

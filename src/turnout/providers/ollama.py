@@ -18,8 +18,8 @@ from turnout.providers.names import ollama_name, same_in_ollama
 from turnout.providers.ollama_wire import chat_body, keep_alive, read_frame
 from turnout.providers.openai_wire import count
 from turnout.providers.protocol import Call, Pieces
-from turnout.types.tokens import least_tokens, likely_tokens
 from turnout.types import Answer, Chunk, Embeddings, LanguageModel
+from turnout.types.tokens import least_tokens, likely_tokens
 
 _CAPABILITIES = {"completion": "chat", "thinking": "reasoning"}
 _LOOKED_UP_AT_ONCE = 4

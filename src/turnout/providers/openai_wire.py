@@ -13,6 +13,7 @@ from typing import Any
 
 from turnout.errors import BadRequestError
 from turnout.providers.assembly import Assembly
+from turnout.providers.schemas import closed, is_strict
 from turnout.types import Chunk, Finish, JsonSchema, Message, Request, Timings, TokenLogprob, ToolCallDelta, Usage
 
 
@@ -111,7 +112,7 @@ def chat_body(model: str, request: Request, dialect: Dialect, *, stream: bool) -
         if request.tool_choice != "auto":
             body["tool_choice"] = _tool_choice(request.tool_choice, dialect, warnings)
     if request.answer_format is not None:
-        body["response_format"] = _response_format(request, dialect)
+        body["response_format"] = _response_format(request, dialect, warnings)
     return body, warnings
 
 
@@ -124,10 +125,19 @@ def _tool_choice(choice: str, dialect: Dialect, warnings: list[str]) -> Any:
     return "required"
 
 
-def _response_format(request: Request, dialect: Dialect) -> dict[str, Any]:
+def _response_format(request: Request, dialect: Dialect, warnings: list[str]) -> dict[str, Any]:
     wanted = request.answer_format
     if isinstance(wanted, JsonSchema):
-        return {"type": "json_schema", "json_schema": {"name": wanted.name, "strict": True, "schema": wanted.schema}}
+        schema: Mapping[str, Any] = wanted.schema
+        strict = True
+        if dialect.name == "openai":
+            schema = closed(schema)
+            strict = is_strict(schema)
+            if not strict:
+                warnings.append(
+                    "the schema has optional properties, so it is followed as well as possible, not strictly"
+                )
+        return {"type": "json_schema", "json_schema": {"name": wanted.name, "strict": strict, "schema": schema}}
     if dialect.json_mode:
         return {"type": "json_object"}
     # Without a mode for any JSON, a schema that any object follows asks for the same.

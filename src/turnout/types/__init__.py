@@ -31,6 +31,7 @@ from turnout.types.state import (
     LanguageModel,
     ProviderEvent,
     ProviderState,
+    Resources,
     Snapshot,
     Speeds,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Reasoning",
     "Request",
     "RequestLike",
+    "Resources",
     "Sampling",
     "Snapshot",
     "Speeds",

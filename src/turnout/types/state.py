@@ -76,12 +76,28 @@ class CandidateState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the machine has free, sampled in the background; None where it cannot be told (no NVIDIA card).
+
+    `cpu_share` is the busy share of all cores, 0 to 1; `sampled_s` is on the monotonic clock.
+    """
+
+    sampled_s: float
+    ram_total_bytes: int
+    ram_free_bytes: int
+    cpu_share: float
+    vram_total_bytes: int | None = None
+    vram_free_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything the policy may know of the outside, at one moment of the monotonic clock."""
 
     taken_s: float
     providers: Mapping[str, ProviderState] = field(default_factory=dict)
     candidates: Mapping[str, CandidateState] = field(default_factory=dict)
+    resources: Resources | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

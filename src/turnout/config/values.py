@@ -1,0 +1,184 @@
+"""What every section shares: strict types with ranges, checks on creation, values that nobody can change.
+
+A range is written once, in the type of a field. Creating a section checks it; pydantic, where it reads a file, checks
+the same range at the field's own place; the JSON schema shows it. None of this imports pydantic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from turnout.errors import ConfigurationError
+
+
+class SettingError(ConfigurationError):
+    """A value that does not fit the others; `field` is the one to look at."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class FrozenMapping(dict[str, Any]):
+    """A dict that refuses every change; it compares, copies and pickles like a dict."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a configuration does not change; load another one")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenMapping, (dict(self),)
+
+
+def freeze(value: Any) -> Any:
+    """The same value with mappings that cannot change and tuples for lists, all the way down."""
+    if isinstance(value, Mapping):
+        return FrozenMapping({key: freeze(entry) for key, entry in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(freeze(entry) for entry in value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Strict:
+    """Metadata of a type: no conversion ("5" is not 5, 1 is not true), and the range that numbers keep to."""
+
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+    infinite: bool = False
+
+    def problem(self, value: object) -> str:
+        """What is wrong with a value, or nothing."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return ""
+        if math.isnan(value) or (math.isinf(value) and not self.infinite):
+            return "must be a finite number"
+        low = self.above is not None and value <= self.above
+        low = low or (self.least is not None and value < self.least)
+        return f"must be {self.words}" if low or (self.most is not None and value > self.most) else ""
+
+    @property
+    def words(self) -> str:
+        """The range as a person says it."""
+        if self.least is not None and self.most is not None:
+            return f"from {self.least:g} to {self.most:g}"
+        parts = [f"above {self.above:g}"] if self.above is not None else []
+        parts += [f"at least {self.least:g}"] if self.least is not None else []
+        parts += [f"at most {self.most:g}"] if self.most is not None else []
+        return " and ".join(parts)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Called by pydantic."""
+        schema = handler(source) | {"strict": True}
+        if schema["type"] == "float":
+            schema["allow_inf_nan"] = self.infinite
+        bounds = {"gt": self.above, "ge": self.least, "le": self.most}
+        return schema | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+Text: TypeAlias = Annotated[str, Strict()]
+Flag: TypeAlias = Annotated[bool, Strict()]
+Share: TypeAlias = Annotated[float, Strict(least=0, most=1)]
+Positive: TypeAlias = Annotated[float, Strict(above=0)]
+NotNegative: TypeAlias = Annotated[float, Strict(least=0)]
+Percent: TypeAlias = Annotated[float, Strict(above=0, most=100)]
+Count: TypeAlias = Annotated[int, Strict(least=1)]
+CountOrNone: TypeAlias = Annotated[int, Strict(least=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
+    """Metadata of a tuple of texts: one text stands for a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """Called by pydantic."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            lambda value: (value,) if isinstance(value, str) else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Called by pydantic."""
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+Names: TypeAlias = Annotated[tuple[Text, ...], OneOrMany()]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Metadata of a union: one message in place of one for each member."""
+
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Called by pydantic."""
+        return handler(source) | {"custom_error_type": "one_of", "custom_error_message": f"expected {self.words}"}
+
+
+class Section:
+    """Base of every section. Creation checks ranges and choices, then what `check` adds, and freezes mappings.
+
+    Raises:
+        ConfigurationError: a value is out of range or not among the choices; the message quotes it.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        for name, hint in hints(type(self)).items():
+            value = getattr(self, name)
+            for problem in _problems(hint, value):
+                raise SettingError(name, f"{name} is {value!r}; it {problem}")
+            if isinstance(value, list | Mapping) and not isinstance(value, FrozenMapping):
+                object.__setattr__(self, name, freeze(value))
+        self.check()
+
+    def check(self) -> None:
+        """What must hold between fields. Raises SettingError."""
+
+
+@cache
+def hints(owner: type) -> dict[str, Any]:
+    """The types of a section's fields, metadata included, in order."""
+    resolved = get_type_hints(owner, include_extras=True)
+    return {entry.name: resolved[entry.name] for entry in fields(owner)}
+
+
+def members(hint: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Each type that a hint allows, with the metadata that applies to it."""
+    if get_origin(hint) is Annotated:
+        inner, *metadata = get_args(hint)
+        for member, own in members(inner):
+            yield member, (*own, *metadata)
+    elif get_origin(hint) in (Union, UnionType):
+        for part in get_args(hint):
+            yield from members(part)
+    else:
+        yield hint, ()
+
+
+def _problems(hint: Any, value: object) -> Iterator[str]:
+    choices: list[Any] = []
+    other = False
+    for member, metadata in members(hint):
+        if get_origin(member) is Literal:
+            choices += get_args(member)
+        elif not isinstance(value, str) or member is str:
+            other = True
+        if value is not None and member in _NUMBERS:
+            yield from (told for entry in metadata if isinstance(entry, Strict) and (told := entry.problem(value)))
+    if choices and not other and value not in choices:
+        yield f"must be one of {', '.join(map(str, choices))}"
+
+
+_NUMBERS: Final = (int, float)

@@ -1,0 +1,84 @@
+"""What is configured of one candidate, and what one request needs: the two things that eligibility compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from turnout.types import Request, TaskType
+from turnout.types.tokens import least_tokens, likely_tokens
+
+# First guesses at the tokens of an answer, in the order of what such answers look like; measured means replace them.
+ANSWER_TOKENS: Final[dict[TaskType, int]] = {
+    "template": 150,
+    "format": 200,
+    "edit": 200,
+    "generation": 400,
+    "debugging": 500,
+    "analysis": 600,
+    "planning": 700,
+    "multi_file": 900,
+    "general": 250,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One candidate as configured. None leaves it to what the provider tells, and else to "nobody knows".
+
+    `local` says that prompts stay on this machine; costs are in dollars for a million tokens; `slots` is how many
+    requests its provider runs at once.
+    """
+
+    name: str
+    local: bool = True
+    context_length: int | None = None
+    capabilities: frozenset[str] | None = None
+    memory_bytes: int | None = None
+    slots: int = 1
+    input_usd_per_million: float | None = None
+    output_usd_per_million: float | None = None
+
+    @property
+    def provider(self) -> str:
+        """The part before the slash."""
+        return self.name.partition("/")[0]
+
+    def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
+        """Expected cost of one answer; None where nothing is configured."""
+        if self.input_usd_per_million is None and self.output_usd_per_million is None:
+            return None
+        into, out = self.input_usd_per_million or 0.0, self.output_usd_per_million or 0.0
+        return (prompt_tokens * into + answer_tokens * out) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a request asks of a candidate. Tokens: likely, at least, and of the answer."""
+
+    prompt_tokens: int
+    least_prompt_tokens: int
+    answer_tokens: int
+    capabilities: frozenset[str]
+
+    @classmethod
+    def of(cls, request: Request, task_type: TaskType) -> Needs:
+        """Read off a request and what kind of work it is."""
+        wanted = set()
+        if request.tools and request.tool_choice != "none":
+            wanted.add("tools")
+        if any(message.images for message in request.messages):
+            wanted.add("vision")
+        if request.answer_format is not None:
+            wanted.add("json_schema")
+        limit = request.sampling.max_tokens
+        guess = ANSWER_TOKENS[task_type]
+        return cls(
+            likely_tokens(request),
+            least_tokens(request),
+            guess if limit is None else min(guess, limit),
+            frozenset(wanted) if wanted else _NOTHING,
+        )
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()
