@@ -472,9 +472,9 @@ HOSTILE = {
     "a deep message": b'{"error":{"message":' + b"[" * 900 + b"]" * 900 + b"}}",
     "a deep type": b'{"error":{"type":' + b'{"a":' * 900 + b"1" + b"}" * 902,
     "errors in errors": text(text(text(text(text("x").decode()).decode()).decode()).decode()),
-    "two megabytes of text": b"x " * 1_000_000,
-    "two megabytes of message": text("x" * 2_000_000),
-    "a page of two megabytes": b"<html>" + b"<p>word</p>" * 200_000,
+    "much text": b"x " * 100_000,
+    "a long message": text("x" * 100_000),
+    "a long page": b"<html>" + b"<p>word</p>" * 20_000,
     "a number of ten thousand digits": b'{"error":' + b"9" * 10_000 + b"}",
     "not a number": b'{"error":NaN}',
     "a text": b'"error"',
@@ -507,11 +507,11 @@ def test_what_was_read_out_of_a_frame_is_cut_as_well() -> None:
     assert len(failure(200, Told("x" * 100_000)).message) <= LONGEST_MESSAGE
 
 
-@pytest.mark.xfail(strict=True, reason="the patterns run over the whole text: 2.5 s for a megabyte in one thread")
+@pytest.mark.xfail(strict=True, reason="the patterns run over the whole text, `<[^>]*>` in the square of it")
 @pytest.mark.parametrize(
     "content",
-    [text("model " * 170_000), b"<" * 20_000],
-    ids=["a megabyte of words that begin a pattern", "twenty thousand brackets that never close"],
+    [text("model " * 50_000), b"<" * 20_000],
+    ids=["words that begin a pattern, 300 kB of them", "twenty thousand brackets that never close"],
 )
 def test_a_hostile_text_does_not_stop_the_event_loop(content: bytes) -> None:
     before = time.thread_time()

@@ -90,7 +90,7 @@ Positive: TypeAlias = Annotated[float, Strict(above=0)]
 NotNegative: TypeAlias = Annotated[float, Strict(least=0)]
 Percent: TypeAlias = Annotated[float, Strict(above=0, most=100)]
 Count: TypeAlias = Annotated[int, Strict(least=1)]
-CountOrNone: TypeAlias = Annotated[int, Strict(least=0)]
+Natural: TypeAlias = Annotated[int, Strict(least=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,17 @@ class OneOrMany:
 
 
 Names: TypeAlias = Annotated[tuple[Text, ...], OneOrMany()]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedList:
+    """Metadata of a mapping of sections: in a file, a list of names, or of sections with a `name`, stands for it."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Called by pydantic."""
+        mapping = handler(schema)
+        named = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+        return {"anyOf": [{"type": "array", "items": {"anyOf": [{"type": "string"}, named]}}, mapping]}
 
 
 @dataclass(frozen=True, slots=True)
