@@ -4,7 +4,7 @@
 
 The emulator runs in a process of its own (`crowd_server.py`). Faults of every kind, each with a share of its own and
 5 % together, strike its answers, listings and health checks; half of the requests stream, some leave early, some
-have little time. A provider that nobody listens at is a fault of all requests at once and comes last, by itself.
+have little time. A provider where nobody listens is a fault of all requests at once and comes last, by itself.
 Breaker, retries and health checks have their default settings; the time limits are short.
 """
 
@@ -19,131 +19,36 @@ import subprocess
 import sys
 import time
 import urllib.request
-from array import array
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import linear_regression, median, quantiles
+from statistics import linear_regression, median
 from typing import Any
 
 from common import Table, parser, report, say
+from crowd_requests import AT_ONCE, DEADLINE_S, SLACK_S, SUBJECTS, Asking, Crowd, prompt
 from crowd_server import INSIDE
-from fault_trials import ANSWER, KEY_VARIABLE, KINDS, MODELS, settings
+from fault_trials import ANSWER, KEY_VARIABLE, MODELS, settings
 from process import descriptors, resident_bytes
 
 from turnout.config.providers import BreakerSettings, QueueLimits, RetrySettings, Timeouts
 from turnout.emulators.admin import ADMIN
-from turnout.emulators.faults import Fault, FaultName
-from turnout.errors import ProviderError
+from turnout.emulators.faults import FaultName
 from turnout.providers import Fleet
-from turnout.types import Answer, Attempt, CandidateState, ProviderEvent, Request
 
-KINDS_HERE = ("ollama", "lmstudio")
-AT_ONCE = 200
+KINDS = ("ollama", "lmstudio")
 REQUESTS = 10_000
 SLOTS = 4
 SPEED = 100.0
 FAULT_SHARE = 0.05
 FAULT_S = 0.2
 OUTAGE_S = 1.0
+PATIENCE_S = 60.0
 LIMITS = Timeouts(connect_s=1.0, first_token_s=1.0, load_s=2.0, chunk_s=1.0, total_s=3.0)
-DEADLINE_S, SHORT_DEADLINE_S, SHORT_SHARE = 10.0, 1.0, 0.1
-LEFT_SHARE = 0.02
-SLACK_S = 0.5
-STUCK_S = 15.0
-"""No answer and no error this long after the deadline: given up."""
 GROWTH_LIMIT_MIB = 1.0
-SUBJECTS = ("caching", "locks", "queues", "retries", "schemas", "indexes", "tokens", "naïve clocks")
 _REST_STEPS, _REST_S = 100, 0.1
 
 Figures = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """One request and how it is asked."""
-
-    prompt: str
-    streamed: bool
-    leaves: bool
-    deadline_s: float
-
-    @classmethod
-    def drawn(cls, chance: random.Random) -> Asking:
-        """At random."""
-        streamed = chance.random() < 0.5
-        return cls(
-            prompt(chance.choice(SUBJECTS)),
-            streamed,
-            streamed and chance.random() < LEFT_SHARE,
-            SHORT_DEADLINE_S if chance.random() < SHORT_SHARE else DEADLINE_S,
-        )
-
-
-def prompt(subject: str) -> str:
-    """A short answer is asked for."""
-    return f"write 20 words about {subject}"
-
-
-@dataclass
-class Tally:
-    """How requests ended. Seconds are in arrays, whose growth is no leak that could be taken for one."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    answered_s: array[float] = field(default_factory=lambda: array("d"))
-    ended_s: array[float] = field(default_factory=lambda: array("d"))
-    late: int = 0
-    latest_s: float = -DEADLINE_S
-    wrong_texts: int = 0
-    unnamed: list[str] = field(default_factory=list)
-    attempts: int = 0
-    retries: int = 0
-    errors_of_attempts: Counter[str] = field(default_factory=Counter)
-
-    def attempted(self, attempt: Attempt) -> None:
-        """Hear of one attempt."""
-        self.attempts += 1
-        self.retries += attempt.number > 1
-        self.errors_of_attempts[attempt.error] += bool(attempt.error)
-
-    def ended(self, outcome: str, seconds: float, deadline_s: float) -> None:
-        """One request is over."""
-        self.outcomes[outcome] += 1
-        self.ended_s.append(seconds)
-        if outcome == ANSWER:
-            self.answered_s.append(seconds)
-        self.late += seconds > deadline_s + SLACK_S
-        self.latest_s = max(self.latest_s, seconds - deadline_s)
-
-    def figures(self) -> Figures:
-        """As the result has it."""
-        return {
-            "requests": self.outcomes.total(),
-            "outcomes": dict(self.outcomes.most_common()),
-            "answered_share": round(self.outcomes[ANSWER] / max(1, self.outcomes.total()), 4),
-            "unnamed": len(self.unnamed),
-            "unnamed_told": self.unnamed[:10],
-            "late": self.late,
-            "latest_after_deadline_s": round(self.latest_s, 3),
-            "wrong_texts": self.wrong_texts,
-            "answer_s": _spread(self.answered_s),
-            "end_s": _spread(self.ended_s),
-            "attempts": self.attempts,
-            "retries": self.retries,
-            "errors_of_attempts": dict(self.errors_of_attempts.most_common()),
-        }
-
-
-def _spread(seconds: Sequence[float]) -> Figures:
-    if len(seconds) < 2:
-        return {"p50": None, "p99": None, "max": None}
-    return {
-        "p50": round(median(seconds), 4),
-        "p99": round(quantiles(seconds, n=100)[98], 4),
-        "max": round(max(seconds), 4),
-    }
 
 
 @contextmanager
@@ -179,88 +84,6 @@ def mixed_faults(chance: random.Random) -> list[Figures]:
         {"name": name, "rate": FAULT_SHARE * weight / sum(weights), "seconds": FAULT_S}
         for name, weight in zip(names, weights, strict=True)
     ]
-
-
-class Crowd:
-    """A fleet of one provider and those who ask it."""
-
-    def __init__(self, fleet: Fleet, candidate: str, seed: int = 0) -> None:
-        self.fleet = fleet
-        self.candidate = candidate
-        self.chance = random.Random(seed)
-        self.right: dict[str, str] = {}
-        self.tally = Tally()
-        self.openings = 0
-        fleet.on_attempt(lambda attempt: self.tally.attempted(attempt))
-        fleet.on_event(self._heard)
-
-    def _heard(self, event: ProviderEvent) -> None:
-        self.openings += event.kind == "breaker" and event.after == "open"
-
-    @property
-    def state(self) -> CandidateState:
-        """The candidate now."""
-        return self.fleet.snapshot().candidates[self.candidate]
-
-    async def learn(self) -> None:
-        """Every answer as it is without a fault."""
-        for subject in SUBJECTS:
-            answer = await self.fleet.complete(self.candidate, Request.of(prompt(subject)))
-            self.right[prompt(subject)] = answer.text
-
-    async def ask(self, asking: Asking) -> str:
-        """One request; how it ended."""
-        started_s = time.perf_counter()
-        try:
-            async with asyncio.timeout(asking.deadline_s + STUCK_S):
-                outcome = await self._ask(asking)
-        except ProviderError as error:
-            outcome = error.code
-        except TimeoutError:
-            outcome = "stuck"
-            self.tally.unnamed.append(f"nothing came of {asking}")
-        except Exception as error:  # that is what must never happen; the others go on
-            outcome = "unnamed"
-            self.tally.unnamed.append(f"{type(error).__name__}: {error}")
-        self.tally.ended(outcome, time.perf_counter() - started_s, asking.deadline_s)
-        return outcome
-
-    async def _ask(self, asking: Asking) -> str:
-        request = Request.of(asking.prompt)
-        text = ""
-        if asking.streamed:
-            async with aclosing(
-                self.fleet.stream(self.candidate, request, deadline_s=asking.deadline_s)
-            ) as pieces:
-                async for piece in pieces:
-                    if asking.leaves:
-                        return "left early"
-                    text = piece.text if isinstance(piece, Answer) else text + piece.text
-        else:
-            text = (await self.fleet.complete(self.candidate, request, deadline_s=asking.deadline_s)).text
-        if not text:
-            return "empty answer"  # the fault of that name: tokens counted and no text, which is an answer
-        self.tally.wrong_texts += text != self.right[asking.prompt]
-        return ANSWER
-
-    async def wave(self) -> None:
-        """AT_ONCE requests at once, until the last has ended."""
-        await asyncio.gather(*(self.ask(Asking.drawn(self.chance)) for _ in range(AT_ONCE)))
-
-    def collect(self) -> Figures:
-        """What was counted since the last time."""
-        tally, self.tally = self.tally, Tally()
-        openings, self.openings = self.openings, 0
-        return {**tally.figures(), "breaker_openings": openings}
-
-    async def rest(self) -> Figures:
-        """Wait a little for everything to calm down; what then is still held."""
-        for _ in range(_REST_STEPS):
-            state = self.state
-            if not state.running and not state.waiting and state.breaker == "closed":
-                break
-            await asyncio.sleep(_REST_S)
-        return {"running": state.running, "waiting": state.waiting, "breaker": state.breaker}
 
 
 async def endure(crowd: Crowd, requests: int) -> Figures:
@@ -311,7 +134,7 @@ async def survive_outage(crowd: Crowd, url: str) -> Figures:
     await wave
     figures = crowd.collect()
     single = Asking(prompt(SUBJECTS[0]), False, False, DEADLINE_S)
-    while (outcome := await crowd.ask(single)) != ANSWER and time.perf_counter() < refused_s + 60:
+    while (outcome := await crowd.ask(single)) != ANSWER and time.perf_counter() < refused_s + PATIENCE_S:
         await asyncio.sleep(_REST_S)
     crowd.collect()
     back_s = round(time.perf_counter() - refused_s, 2) if outcome == ANSWER else None
@@ -373,7 +196,9 @@ def verdicts(figures: Figures) -> list[tuple[str, object, object, bool]]:
     unnamed, late, wrong = (sum(part[key] for part in parts) for key in ("unnamed", "late", "wrong_texts"))
     most, running = server["most_for_long"], server["counters"]["max_running"]
     growth = None if memory is None else memory["growth_mib"]
-    left_here, left_there = (sum(rest[key] for rest in (figures["rest"], figures["rest_after_outage"])) for key in ("running", "waiting"))
+    left_here, left_there = (
+        sum(rest[key] for rest in (figures["rest"], figures["rest_after_outage"])) for key in ("running", "waiting")
+    )
     opened = figures["crowd"]["breaker_openings"] + figures["endurance"]["breaker_openings"]
     breaker = figures["rest_after_outage"]["breaker"]
     open_before, open_after = figures["descriptors"].values()
@@ -385,10 +210,86 @@ def verdicts(figures: Figures) -> list[tuple[str, object, object, bool]]:
         ("requests inside the server at once", most, f"≤ {SLOTS}", most <= SLOTS),
         ("generations at once", running, f"≤ {SLOTS}", running <= SLOTS),
         ("slots held, requests waiting at rest", left_here + left_there, 0, left_here + left_there == 0),
-        ("still generating or waiting at the server", server["inside"] + server["counters"]["running"], 0, server["inside"] + server["counters"]["running"] == 0),
+        (
+            "still generating or waiting at the server",
+            server["inside"] + server["counters"]["running"],
+            0,
+            server["inside"] + server["counters"]["running"] == 0,
+        ),
         (f"breaker openings under {FAULT_SHARE:.0%} faults", opened, 0, opened == 0),
         ("breaker at rest", breaker, "closed", breaker == "closed"),
-        ("descriptors more than before", None if open_before is None else open_after - open_before, 0, open_before == open_after),
+        (
+            "descriptors more than before",
+            None if open_before is None else open_after - open_before,
+            0,
+            open_before == open_after,
+        ),
         ("tasks more than before", tasks_after - tasks_before, 0, tasks_after == tasks_before),
-        ("MiB of growth over the second half", growth, f"< {GROWTH_LIMIT_MIB:g}", growth is None or growth < GROWTH_LIMIT_MIB),
+        (
+            "MiB of growth over the second half",
+            growth,
+            f"< {GROWTH_LIMIT_MIB:g}",
+            growth is None or growth < GROWTH_LIMIT_MIB,
+        ),
     ]
+
+
+def tables(kinds: Figures) -> list[Table]:
+    """How requests ended, and every aim."""
+    made = []
+    for kind, figures in kinds.items():
+        rows = []
+        for name in ("crowd", "endurance", "outage"):
+            part = figures[name]
+            others = {code: n for code, n in part["outcomes"].items() if code != ANSWER}
+            rows.append(
+                [
+                    name,
+                    part["requests"],
+                    f"{part['answered_share']:.1%}",
+                    part["answer_s"]["p50"],
+                    part["answer_s"]["p99"],
+                    part["end_s"]["max"],
+                    part["retries"],
+                    part["breaker_openings"],
+                    ", ".join(f"{code} {n}" for code, n in others.items()),
+                ]
+            )
+        columns = ["part", "requests", "answered", "answer p50 s", "p99 s", "slowest end s", "retries"]
+        columns += ["breaker openings", "other ends"]
+        outage, memory = figures["outage"], figures["endurance"]["memory"]
+        back_s = outage["answers_again_after_s"]
+        note = f"Nobody listened for {outage['refused_s']:g} s; answers came again after "
+        note += f"{back_s:g} s." if back_s is not None else f"more than {PATIENCE_S:g} s."
+        if memory is not None:
+            note += (
+                f"\nMemory: {memory['first_mib']} MiB after the first wave, {memory['last_mib']} after the last; over the "
+                f"last {memory['requests_of_second_half']:,} requests {memory['slope_kib_per_1000']:+.1f} KiB per 1,000."
+            )
+        made.append(Table(f"{kind}: {AT_ONCE} requests at once, {SLOTS} slots", columns, rows, note))
+        aims = [[what, figure, aim, "yes" if reached else "NO"] for what, figure, aim, reached in verdicts(figures)]
+        made.append(Table(f"{kind}: aims", ["what", "measured", "aim", "reached"], aims))
+    return made
+
+
+def main() -> None:
+    options = parser(__doc__ or "")
+    options.add_argument("--kinds", default=",".join(KINDS), help=f"separated by commas (default: {','.join(KINDS)})")
+    options.add_argument("--requests", type=int, default=REQUESTS, help=f"in waves (default: {REQUESTS:,})")
+    options = options.parse_args()
+    kinds = options.kinds.split(",")
+    unknown = [kind for kind in kinds if kind not in MODELS]
+    if unknown or options.requests < 2 * AT_ONCE:
+        raise SystemExit(f"kinds are among {', '.join(MODELS)}, requests at least {2 * AT_ONCE}")
+    os.environ.setdefault(KEY_VARIABLE, "a-key-of-the-trials")
+    measured = {}
+    for kind in kinds:
+        with provider(kind) as url:
+            measured[kind] = asyncio.run(run_kind(kind, options.requests, url))
+    figures = {"at_once": AT_ONCE, "slots": SLOTS, "fault_share": FAULT_SHARE, "kinds": measured}
+    whole = set(kinds) == set(KINDS) and options.requests >= REQUESTS
+    report("crowd", options, tables(measured), figures, whole=whole)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,18 +26,21 @@ class Crowd:
     """Requests for answers between arrival and end."""
 
     def __init__(self) -> None:
-        self.inside: set[web.Request] = set()
+        self.inside: set[int] = set()
         self.most = 0
         self.most_for_long = 0
+        self._arrived = 0
 
-    def arrive(self, request: web.Request) -> None:
-        """One more; look a little later how many of those that are here now still are."""
-        self.inside.add(request)
+    def arrive(self) -> int:
+        """One more, by number; look a little later how many of those that are here now still are."""
+        self._arrived += 1
+        self.inside.add(self._arrived)
         if len(self.inside) > self.most_for_long:
             asyncio.get_running_loop().call_later(LINGERS_S, self._look, frozenset(self.inside))
         self.most = max(self.most, len(self.inside))
+        return self._arrived
 
-    def _look(self, then: frozenset[web.Request]) -> None:
+    def _look(self, then: frozenset[int]) -> None:
         self.most_for_long = max(self.most_for_long, len(then & self.inside))
 
 
@@ -49,11 +52,11 @@ def count_inside(emulated: Emulator) -> None:
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method != "POST" or request.path.startswith(ADMIN):
             return await handler(request)
-        crowd.arrive(request)
+        number = crowd.arrive()
         try:
             return await handler(request)
         finally:
-            crowd.inside.discard(request)
+            crowd.inside.discard(number)
 
     async def tell(_request: web.Request) -> web.Response:
         return web.json_response(

@@ -42,12 +42,12 @@ CLOSED = {
 class Cloud:
     """One emulator and a client for it."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, model: str = "gpt-4.1") -> None:
         self.get = partial(told, http)
-        self.http, self.url = http, f"{url}/v1"
+        self.http, self.url, self.model = http, f"{url}/v1", model
 
     async def chat(self, **changes: Any) -> Told:
-        return await self.post("/chat/completions", {"model": "gpt-4.1", "messages": ASKED, **changes})
+        return await self.post("/chat/completions", {"model": self.model, "messages": ASKED, **changes})
 
     async def post(self, path: str, body: Any, **headers: str) -> Told:
         return await told(self.http, self.url + path, body, headers)

@@ -199,17 +199,21 @@ class Provider(Section):
         found = _URL.fullmatch(self.base_url)
         if found is None:
             raise SettingError(
-                "base_url", f"base_url is {self.base_url!r}; expected http://HOST:PORT or https://HOST, with a path or not"
+                "base_url",
+                f"base_url is {self.base_url!r}; expected http://HOST:PORT or https://HOST, with a path or not",
             )
         if found["user"]:
             raise SettingError("base_url", "base_url holds a user name or a password; name a variable in key_variable")
         if self.key_variable is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_variable):
             raise SettingError(
-                "key_variable", "key_variable is not the name of an environment variable; the key itself never stands here"
+                "key_variable",
+                "key_variable is not the name of an environment variable; the key itself never stands here",
             )
         for model in self.models:
             if not model or "," in model or model != model.strip():
-                raise SettingError("models", f"a language model is named {model!r}; a name has no comma and is not empty")
+                raise SettingError(
+                    "models", f"a language model is named {model!r}; a name has no comma and is not empty"
+                )
 
     @property
     def is_local(self) -> bool:

@@ -111,11 +111,12 @@ class Fault:
         Raises:
             ConfigurationError: there is no fault of this name, or the rate is not in [0, 1].
         """
-        name, colon, rate = text.partition(":")
+        name, colon, told = text.partition(":")
         try:
-            return cls(FaultName(name) if name in list(FaultName) else name, float(rate) if colon else 1.0)  # type: ignore[arg-type]
+            rate = float(told) if colon else 1.0
         except ValueError:
-            raise ConfigurationError(f"fault {name}: {rate!r} is not a rate between 0 and 1") from None
+            raise ConfigurationError(f"fault {name}: {told!r} is not a rate between 0 and 1") from None
+        return cls(name, rate)  # type: ignore[arg-type]
 
     @classmethod
     def from_json(cls, entry: Any) -> Fault:

@@ -147,8 +147,10 @@ class LMStudioBase(Emulator):
         if self.version.since(0, 4, 21):
             return f"Input does not fit in context length. {advice}."
         if self.version.since(0, 4):
-            numbers = f"(n_keep: {prompt_tokens}>= n_ctx: {window})"
-            return f"The number of tokens to keep from the initial prompt is greater than the context length {numbers}. {advice}."
+            return (
+                "The number of tokens to keep from the initial prompt is greater than the context length "
+                f"(n_keep: {prompt_tokens}>= n_ctx: {window}). {advice}."
+            )
         return (
             f"Trying to keep the first {prompt_tokens} tokens when context the overflows. However, the model is loaded "
             f"with context length of only {window} tokens, which is not enough. {advice}"

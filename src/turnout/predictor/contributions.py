@@ -39,6 +39,9 @@ EVERYTHING_ELSE: Final = "everything else"
 POINTS: Final = 100.0
 """Points of success in a probability of 1."""
 
+_NOTHING: Final = 1e-9
+"""Points that rounding alone leaves, where a part moves both candidates of a difference alike."""
+
 Level: TypeAlias = Literal["none", "low", "high"]
 """How much of a dense feature the prompt has: nothing at all, less than the training mean, more. A missing thing pushes, too."""
 
@@ -58,6 +61,7 @@ class Part:
 class Breakdown:
     """base + the parts' points = score; score + calibration = success. All in points, 100 being certain.
 
+    A score may lie outside 0 to 100, success does not. Calibration is not additive, so it is one step with one number.
     With `over`, this is how far the candidate lies above that one, and each number a difference.
     `parts` come largest first, what is too small to be told as one last part.
     """
@@ -118,10 +122,10 @@ class Contributions:
     def _breakdown(self, candidate: str, over: str | None, pick: Array, shown: int) -> Breakdown:
         points = POINTS * (self.parts @ pick)
         order = np.argsort(-np.abs(points), kind="stable").tolist()
-        parts = [Part(self.labels[at], float(points[at]), self.levels[at]) for at in order[:shown] if points[at]]
-        rest = float(points[order[shown:]].sum())
-        if points[order[shown:]].any():
-            parts.append(Part(EVERYTHING_ELSE, rest))
+        order = [at for at in order if abs(points[at]) > _NOTHING]
+        parts = [Part(self.labels[at], float(points[at]), self.levels[at]) for at in order[:shown]]
+        if len(order) > shown:
+            parts.append(Part(EVERYTHING_ELSE, float(points[order[shown:]].sum())))
         base, score, success = (float(POINTS * (each @ pick)) for each in (self.base, self.score, self.p_success))
         return Breakdown(candidate, over, base, tuple(parts), score, success - score, success)
 
@@ -222,5 +226,5 @@ def tree_shapley(forest: Forest, vector: NDArray[np.float32], reference: NDArray
     n_outputs, n_features = len(forest.baseline), len(vector)
     output = np.arange(len(feature)) // max(1, len(feature) // n_outputs)
     cells = feature + n_features * output[:, None, None]
-    values: Array = np.bincount(cells.ravel(), (forest.leaves[..., None] * share).ravel(), n_outputs * n_features)
-    return values.reshape(n_outputs, n_features)
+    summed = np.bincount(cells.ravel(), (forest.leaves[..., None] * share).ravel(), n_outputs * n_features)
+    return np.asarray(summed, np.float64).reshape(n_outputs, n_features)

@@ -95,6 +95,11 @@ class Assembly:
         """How many tool calls have begun."""
         return len(self._calls)
 
+    @property
+    def has_logprobs(self) -> bool:
+        """Whether any log-probability came."""
+        return bool(self._logprobs)
+
     def add(self, chunk: Chunk) -> Chunk:
         """Take a piece in; what may be sent on, its reasoning split from its text, comes back."""
         if chunk.text:

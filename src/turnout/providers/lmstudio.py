@@ -15,7 +15,7 @@ from turnout.providers import lmstudio_native, lmstudio_responses
 from turnout.providers.assembly import Assembly
 from turnout.providers.base import listed
 from turnout.providers.clock import CallClock
-from turnout.providers.lmstudio_models import loaded_window, read_models_v0, read_models_v1
+from turnout.providers.lmstudio_models import loaded_window, read_models_v0, read_models_v1, reasoning_options
 from turnout.providers.names import same_in_lmstudio
 from turnout.providers.openai import OpenAIProvider, read_embeddings
 from turnout.providers.openai_wire import LMSTUDIO
@@ -48,6 +48,7 @@ class LMStudioProvider(OpenAIProvider):
         super().__init__(*args, **keywords)
         self.client.base_url = self.client.base_url.removesuffix("/v1")
         self._dialect = LMSTUDIO
+        self._reasoning: dict[str, tuple[str, ...]] = {}
 
     async def complete(self, call: Call) -> Answer:
         """One whole answer, over the endpoint that can express the request."""
@@ -119,8 +120,9 @@ class LMStudioProvider(OpenAIProvider):
             await self._list(call.clock)
         if wanted == "openai" or self._api != "v1":
             return "chat"
-        native = lmstudio_native.can_express(request)
-        if native and (wanted == "native" or request.reasoning is not None) and not request.sampling.logprobs:
+        # Only chat over its own API obeys a reasoning setting, and it refuses one that the model does not list.
+        obeyed = request.reasoning is None or request.reasoning in self._reasoning.get(call.model, ())
+        if obeyed and lmstudio_native.can_express(request) and (wanted == "native" or request.reasoning is not None):
             return "native"
         return "responses" if request.sampling.logprobs and lmstudio_responses.can_express(request) else "chat"
 
@@ -137,6 +139,8 @@ class LMStudioProvider(OpenAIProvider):
         usage, limit = assembly.usage, call.request.sampling.max_tokens
         if limit is not None and (usage.completion_tokens or 0) >= limit and assembly.finish == "stop":
             assembly.finish = "length"  # the native chat does not say why it stopped
+        if call.request.sampling.logprobs and not assembly.has_logprobs and not assembly.warnings:
+            assembly.warnings.append("no log-probabilities came back; the engine may be too old for them")
         if not assembly.is_empty or not usage.prompt_tokens:
             return
         window = call.window or call.context_length
@@ -199,7 +203,7 @@ class LMStudioProvider(OpenAIProvider):
             try:
                 document = await self._get(path, clock)
                 if key in document:
-                    return dict(document)
+                    return self._remember(document)
             except NotFoundError:
                 pass
             self._api = None  # another version answers there now
@@ -213,5 +217,11 @@ class LMStudioProvider(OpenAIProvider):
                 continue
             if isinstance(document.get(key), list):
                 self._api = api
-                return dict(document)
+                return self._remember(document)
         raise BadRequestError("LM Studio greets but lists no language models on any of its interfaces")
+
+    def _remember(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep which reasoning settings each language model takes."""
+        if self._api == "v1":
+            self._reasoning = {str(e["key"]): reasoning_options(e) for e in listed(document, "models") if e.get("key")}
+        return document

@@ -47,6 +47,14 @@ def loaded_window(entry: Mapping[str, Any]) -> tuple[bool, int | None]:
     return bool(instances), min(windows, default=None)
 
 
+def reasoning_options(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The reasoning settings that a v1 entry says it takes; none where it has no such setting."""
+    told = entry.get("capabilities")
+    reasoning = told.get("reasoning") if isinstance(told, Mapping) else None
+    options = reasoning.get("allowed_options") if isinstance(reasoning, Mapping) else None
+    return tuple(str(option) for option in options) if isinstance(options, list) else ()
+
+
 def read_models_v0(document: Mapping[str, Any]) -> tuple[LanguageModel, ...]:
     """`GET /api/v0/models`."""
     return tuple(_v0(entry) for entry in listed(document, "data") if entry.get("id"))

@@ -35,8 +35,13 @@ def can_express(request: Request) -> bool:
         and all(role in ("system", "developer") for role in roles[:-1])
         and not request.tools
         and request.answer_format is None
-        and not any(getattr(request.sampling, name) for name in _ELSEWHERE)
+        and not any(_is_set(getattr(request.sampling, name)) for name in _ELSEWHERE)
     )
+
+
+def _is_set(value: object) -> bool:
+    """Whether a sampling parameter was given; a seed of 0 was."""
+    return value is not None and value is not False and value != ()
 
 
 def body(call: Call, *, stream: bool) -> tuple[dict[str, Any], list[str]]:

@@ -81,7 +81,9 @@ def _read_result(document: Mapping[str, Any], assembly: Assembly, *, with_text: 
                 assembly.add(Chunk(text if with_text and isinstance(text, str) else "", logprobs=logprobs))
     usage = document.get("usage")
     if isinstance(usage, Mapping):
-        assembly.usage = Usage(count(usage.get("input_tokens")), count(usage.get("output_tokens")))
+        details = usage.get("output_tokens_details")
+        reasoning = count(details.get("reasoning_tokens")) if isinstance(details, Mapping) else None
+        assembly.usage = Usage(count(usage.get("input_tokens")), count(usage.get("output_tokens")), reasoning)
     details = document.get("incomplete_details")
     if isinstance(details, Mapping) and "max" in str(details.get("reason")):
         assembly.finish = "length"
