@@ -26,6 +26,8 @@ SLACK_S = 0.5
 STUCK_S = 15.0
 """No answer and no error this long after the deadline: given up."""
 SUBJECTS = ("caching", "locks", "queues", "retries", "schemas", "indexes", "tokens", "naïve clocks")
+EMPTY = "empty answer"
+"""What the fault of this name makes: tokens counted and no text, which is an answer."""
 _REST_STEPS, _REST_S = 200, 0.1
 
 Figures = dict[str, Any]
@@ -39,6 +41,11 @@ class Asking:
     streamed: bool
     leaves: bool
     deadline_s: float
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether nothing but a fault can keep it from an answer."""
+        return not self.leaves and self.deadline_s == DEADLINE_S
 
     @classmethod
     def drawn(cls, chance: random.Random) -> Asking:
@@ -64,6 +71,7 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     answered_s: array[float] = field(default_factory=lambda: array("d"))
     ended_s: array[float] = field(default_factory=lambda: array("d"))
+    patient: Counter[bool] = field(default_factory=Counter)
     late: int = 0
     latest_s: float = -DEADLINE_S
     wrong_texts: int = 0
@@ -78,9 +86,12 @@ class Tally:
         self.retries += attempt.number > 1
         self.errors_of_attempts[attempt.error] += bool(attempt.error)
 
-    def ended(self, outcome: str, seconds: float, deadline_s: float) -> None:
+    def ended(self, outcome: str, seconds: float, asking: Asking) -> None:
         """One request is over."""
+        deadline_s = asking.deadline_s
         self.outcomes[outcome] += 1
+        if asking.is_patient:
+            self.patient[outcome in (ANSWER, EMPTY)] += 1
         self.ended_s.append(seconds)
         if outcome == ANSWER:
             self.answered_s.append(seconds)
@@ -93,6 +104,7 @@ class Tally:
             "requests": self.outcomes.total(),
             "outcomes": dict(self.outcomes.most_common()),
             "answered_share": round(self.outcomes[ANSWER] / max(1, self.outcomes.total()), 4),
+            "answered_share_of_patient": round(self.patient[True] / max(1, self.patient.total()), 4),
             "unnamed": len(self.unnamed),
             "unnamed_told": self.unnamed[:10],
             "late": self.late,
@@ -160,7 +172,7 @@ class Crowd:
         except Exception as error:  # that is what must never happen; the others go on
             outcome = "unnamed"
             self.tally.unnamed.append(f"{type(error).__name__}: {error}")
-        self.tally.ended(outcome, time.perf_counter() - started_s, asking.deadline_s)
+        self.tally.ended(outcome, time.perf_counter() - started_s, asking)
         return outcome
 
     async def _ask(self, asking: Asking) -> str:
@@ -175,7 +187,7 @@ class Crowd:
         else:
             text = (await self.fleet.complete(self.candidate, request, deadline_s=asking.deadline_s)).text
         if not text:
-            return "empty answer"  # the fault of that name: tokens counted and no text, which is an answer
+            return EMPTY
         self.tally.wrong_texts += text != self.right[asking.prompt]
         return ANSWER
 

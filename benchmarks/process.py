@@ -1,8 +1,13 @@
-"""What a process holds, as far as the system tells: memory, open descriptors."""
+"""What a process holds, as far as the system tells, memory and open descriptors; and when its event loop stood still."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -29,3 +34,32 @@ def descriptors() -> int | None:
         return len(list(Path("/dev/fd").iterdir())) - 1  # one is the listing itself
     except OSError:
         return None
+
+
+@dataclass
+class Stall:
+    """The longest time for which the event loop stood still, and how much of it this process was working."""
+
+    seconds: float = 0.0
+    processor_s: float = 0.0
+
+
+@asynccontextmanager
+async def watched(every_s: float = 0.01) -> AsyncIterator[Stall]:
+    """Watch the event loop inside the block. A stall without processor time is the machine's doing, not this code's."""
+    longest = Stall()
+
+    async def watch() -> None:
+        while True:
+            started_s, worked_s = time.perf_counter(), time.process_time()
+            await asyncio.sleep(every_s)
+            late_s = time.perf_counter() - started_s - every_s
+            if late_s > longest.seconds:
+                longest.seconds, longest.processor_s = late_s, time.process_time() - worked_s
+
+    task = asyncio.create_task(watch())
+    try:
+        yield longest
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

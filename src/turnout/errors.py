@@ -2,6 +2,7 @@
 
 TurnoutError
 ├── RequestError            what the caller asked cannot be routed
+│   └── NoCandidateError        no candidate can serve it; `excluded` holds each one's reason
 ├── ConfigurationError      a configuration file, profile or variable is wrong
 ├── DataError               an outcome table breaks its contract
 │   └── TooFewRowsError     a valid table, but not enough of it for what was asked
@@ -31,6 +32,7 @@ Messages say what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -40,6 +42,15 @@ class TurnoutError(Exception):
 
 class RequestError(TurnoutError):
     """The request itself is unusable: no message, a wrong type, an unknown preference."""
+
+
+class NoCandidateError(RequestError):
+    """No candidate can serve the request; `excluded` maps each candidate to its reason."""
+
+    def __init__(self, excluded: Mapping[str, str]) -> None:
+        self.excluded = dict(excluded)
+        told = "; ".join(f"{name}: {reason}" for name, reason in self.excluded.items())
+        super().__init__(f"no candidate can serve this ({told or 'none is configured'})")
 
 
 class ConfigurationError(TurnoutError, ValueError):

@@ -25,7 +25,7 @@ STATUS = {
 NEVER_ENDING = frozenset({FaultName.HANG, FaultName.STALL_MID_STREAM})
 CUT = frozenset({FaultName.RESET_MID_STREAM, FaultName.TRUNCATED_BODY})
 UNREACHED = frozenset({FaultName.REFUSED, FaultName.RESET_BEFORE_HEADERS})
-_PATIENCE_S = 0.15
+_SHORT_PATIENCE_S, _LONG_PATIENCE_S = 0.1, 8.0
 
 
 class Seen:
@@ -67,19 +67,24 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-async def see(http: aiohttp.ClientSession, url: str, body: Any, headers: dict[str, str] | None = None) -> Seen:
-    """POST a body and read what comes, until it ends, breaks off or stays silent for a moment."""
-    seen = Seen()
-    patience = aiohttp.ClientTimeout(total=None, sock_read=_PATIENCE_S)
+async def see(
+    http: aiohttp.ClientSession, url: str, body: Any, fault: FaultName, headers: dict[str, str] | None = None
+) -> Seen:
+    """POST a body and read what comes until it ends or breaks off; where nothing will come, wait a moment for it."""
+    seen, parts = Seen(), bytearray()
+    patience = aiohttp.ClientTimeout(
+        total=None, sock_read=_SHORT_PATIENCE_S if fault in NEVER_ENDING else _LONG_PATIENCE_S
+    )
     try:
         async with http.post(url, json=body, headers=headers, timeout=patience) as response:
             seen.status, seen.outcome = response.status, "cut"
             seen.headers = {name.lower(): value for name, value in response.headers.items()}
             async for part in response.content.iter_any():
-                seen.raw += part
+                parts += part
             seen.outcome = "done"
     except TimeoutError:
         seen.outcome = "silent"
     except aiohttp.ClientError:
         pass
+    seen.raw = bytes(parts)
     return seen

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 PROMPT = "Name the track that the night train to Oslo leaves from"
 ASKED = [{"role": "user", "content": PROMPT}]
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "get_weather",
@@ -138,7 +138,7 @@ async def test_a_demanded_tool_is_called_and_its_arguments_stream_in_pieces(
     assert whole["finish_reason"] == finish and whole["message"]["content"] is None
     call = whole["message"]["tool_calls"][0]
     assert call["function"]["name"] == "get_weather"
-    validate(json.loads(call["function"]["arguments"]), WEATHER["function"]["parameters"])  # type: ignore[index]
+    validate(json.loads(call["function"]["arguments"]), WEATHER["function"]["parameters"])
     streamed = await cloud.chat(tools=[WEATHER], tool_choice=choice, stream=True)
     deltas = [c["choices"][0]["delta"] for c in streamed.documents[:-1]]
     pieces = [delta["tool_calls"][0] for delta in deltas if "tool_calls" in delta]

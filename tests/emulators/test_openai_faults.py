@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from turnout.emulators.server import serving
 pytestmark = pytest.mark.anyio
 
 DONE = b"data: [DONE]\n\n"
-ASKED = {"messages": [{"role": "user", "content": "Name the track of the night train"}]}
+ASKED = {"messages": [{"role": "user", "content": "Name the track of the night train"}], "max_tokens": 12}
 
 
 async def strike(
@@ -24,7 +25,7 @@ async def strike(
     emulator = make(OpenAIOptions(server=server, faults=[Fault(fault, **{"seconds": 0.02, **fields})]))
     async with serving(emulator) as url:
         body = {"model": next(iter(emulator.models)), "stream": streamed, **ASKED}
-        seen = await see(http, f"{url}/v1/chat/completions", body)
+        seen = await see(http, f"{url}/v1/chat/completions", body, fault)
         assert emulator.faults.struck == {fault: 1}
         return seen
 
@@ -50,9 +51,9 @@ async def test_a_stream_suffers_as_the_fault_says(http: aiohttp.ClientSession, f
         case FaultName.ERROR_EVENT_MID_STREAM:
             assert len(texts(seen)) == 1 and b'"type":"server_error"' in seen.lines[-1] and DONE not in seen.raw
         case FaultName.SWALLOWED_ERROR:
-            assert seen.raw.endswith(DONE) and b'"finish_reason":"stop"' not in seen.raw and len(texts(seen)) == 1
+            assert seen.raw.endswith(DONE) and b'"finish_reason":"' not in seen.raw and len(texts(seen)) == 1
         case FaultName.MISSING_TERMINATOR:
-            assert seen.outcome == "done" and DONE not in seen.raw and b'"finish_reason":"stop"' in seen.lines[-1]
+            assert seen.outcome == "done" and DONE not in seen.raw and b'"finish_reason":"length"' in seen.lines[-1]
         case FaultName.MALFORMED_JSON:
             assert seen.broken_lines == 1 and seen.raw.endswith(DONE)
         case FaultName.INVALID_UTF8:
@@ -85,7 +86,7 @@ async def test_an_answer_in_one_piece_suffers_as_the_fault_says(http: aiohttp.Cl
         case FaultName.BAD_GATEWAY_HTML:
             assert seen.status == HTML_STATUS and seen.raw.startswith(b"<html>")
         case FaultName.MALFORMED_JSON:
-            with pytest.raises(ValueError, match="delimiter|Expecting"):
+            with pytest.raises(json.JSONDecodeError):
                 _ = seen.body
         case FaultName.INVALID_UTF8:
             assert not seen.is_utf8

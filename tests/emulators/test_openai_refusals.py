@@ -55,6 +55,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, str | None, str]] = {
     "too many stops": ({"stop": list("abcde")}, "array_above_max_length", "stop", "maximum length 4"),
     "usage of no stream": ({"stream_options": {"include_usage": True}}, None, "stream_options", "'stream' is enabled"),
     "choice without tools": ({"tool_choice": "required"}, None, "tool_choice", "'tools' are specified"),
+    "tool with a dot": (
+        {"tools": [{"type": "function", "function": {"name": "a.b"}}]}, "invalid_value", "tools[0].function.name",
+        "string does not match pattern",
+    ),
     "unknown choice": ({"tools": [WEATHER], "tool_choice": "wat"}, "invalid_value", "tool_choice", "'wat'"),
     "unknown format": ({"response_format": {"type": "xml"}}, "invalid_value", "response_format.type", "'xml'"),
     "json unmentioned": ({"response_format": {"type": "json_object"}}, None, "messages", "must contain the word 'json'"),

@@ -35,7 +35,7 @@ class ScriptedProvider:
     """Meets the protocol without any I/O.
 
     Each call of `complete` or `stream` plays the next scene that `plays` was given, and answers at once when there is
-    none; `load` does the same with `loads_like`. `asked` holds the names of the methods in the order they were called.
+    none; `load` does the same with `loads_like`, and puts out what `max_resident` has no room for. `asked` holds the names of the methods in the order they were called.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class ScriptedProvider:
         self.calls: list[Call] = []
         self.loaded: list[tuple[str, int | None]] = []
         self.problem = ""
+        self.look_waits: asyncio.Event | None = None
         self.look_fails: BaseException | None = None
         self.close_fails: BaseException | None = None
         self.closed = False
@@ -68,6 +69,10 @@ class ScriptedProvider:
         """What the next calls do, one scene each."""
         self._scenes.extend(scenes)
 
+    def forgets_its_scenes(self) -> None:
+        """What was not played yet never will be."""
+        self._scenes.clear()
+
     def loads_like(self, *scenes: Sequence[Step]) -> None:
         """What the next loads do, one scene each; a scene that does not raise ends well."""
         self._load_scenes.extend(scenes)
@@ -78,6 +83,8 @@ class ScriptedProvider:
 
     async def state(self, clock: CallClock) -> ProviderState:
         self.asked.append("state")
+        if self.look_waits is not None:
+            await self.look_waits.wait()
         if self.look_fails is not None:
             raise self.look_fails
         seen_s = self.clock()
@@ -132,6 +139,9 @@ class ScriptedProvider:
         for step in self._load_scenes.popleft() if self._load_scenes else ():
             await self._act(step)
         self.models[model] = replace(self.models[model], loaded=True, loaded_context_length=context_length)
+        others = [m for m in self.models.values() if m.loaded and m.name != model]
+        for other in others[: len(others) + 1 - (self.max_resident or len(others) + 1)]:
+            self.models[other.name] = replace(other, loaded=False)
 
     async def unload(self, model: str, clock: CallClock) -> None:
         self.asked.append("unload")

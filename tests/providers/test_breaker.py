@@ -62,7 +62,9 @@ def opened() -> Watched:
         (0.5, 4, 2, "-x---x"),
     ],
 )
-def test_it_opens_exactly_when_the_share_of_failures_is_reached(share: float, window: int, least: int, told: str) -> None:
+def test_it_opens_exactly_when_the_share_of_failures_is_reached(
+    share: float, window: int, least: int, told: str
+) -> None:
     watched = Watched(BreakerSettings(failure_share=share, window=window, minimum_calls=least))
     watched.outcomes(told[:-1])
     assert watched.breaker.state == "closed"

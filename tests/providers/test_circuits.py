@@ -104,7 +104,9 @@ def test_a_refusal_says_who_and_for_how_long(watched: Watched, error: ProviderEr
     watched.clock.advance(4)
     refusal = watched.refusal("small")
     assert (refusal.candidate, refusal.retry_after_s, refusal.retryable) == ("local/small", 6.0, False)
-    assert refusal.message == f"{'the provider' if error is DOWN else 'it'} kept failing and is left alone for another 6 s"
+    assert (
+        refusal.message == f"{'the provider' if error is DOWN else 'it'} kept failing and is left alone for another 6 s"
+    )
 
 
 @pytest.mark.parametrize("error", [DOWN, BROKEN], ids=["provider", "candidate"])

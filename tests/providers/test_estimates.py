@@ -326,7 +326,10 @@ JSON = st.recursive(
 )
 
 
-@given(st.binary(max_size=200) | st.builds(lambda d: json.dumps({"version": 1, "candidates": {CANDIDATE: d}}).encode(), JSON))
+@given(
+    st.binary(max_size=200)
+    | st.builds(lambda d: json.dumps({"version": 1, "candidates": {CANDIDATE: d}}).encode(), JSON)
+)
 def test_no_file_whatever_keeps_it_from_starting(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "speeds.json"
     path.write_bytes(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from turnout.config.providers import HealthSettings, QueueLimits, Timeouts
@@ -62,8 +62,8 @@ class Performance(Section):
     """Speed and what is measured. `queue` and `timeouts` are for providers that do not set their own."""
 
     metrics: Flag = True
-    health: HealthSettings = HealthSettings()
+    health: HealthSettings = field(default_factory=HealthSettings)
     cache: Cache = Cache()
     racing: Racing = Racing()
-    queue: QueueLimits = QueueLimits()
-    timeouts: Timeouts = Timeouts()
+    queue: QueueLimits = field(default_factory=QueueLimits)
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -17,7 +17,6 @@ from turnout.config.values import (
     Positive,
     Section,
     SettingError,
-    Share,
     Strict,
     Text,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from turnout.config.providers import BreakerSettings, RetrySettings
@@ -58,5 +58,5 @@ class Fallback(Section):
     enabled: Flag = True
     max_attempts: Count = 4
     deadline_s: Positive = 600.0
-    retry: RetrySettings = RetrySettings()
-    breaker: BreakerSettings = BreakerSettings()
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)

@@ -42,18 +42,18 @@ class Configuration(Section):
     """Everything that is configured. `profile` is the one the file asks for: none, auto, or a name."""
 
     profile: Text = "none"
-    hybrid: Hybrid = Hybrid()
+    hybrid: Hybrid = field(default_factory=Hybrid)
     providers: Mapping[str, Provider] = field(default_factory=default_providers)
-    routing: Routing = Routing()
-    performance: Performance = Performance()
-    resources: Resources = Resources()
-    fallback: Fallback = Fallback()
-    history: History = History()
-    gateway: Gateway = Gateway()
-    privacy: Privacy = Privacy()
+    routing: Routing = field(default_factory=Routing)
+    performance: Performance = field(default_factory=Performance)
+    resources: Resources = field(default_factory=Resources)
+    fallback: Fallback = field(default_factory=Fallback)
+    history: History = field(default_factory=History)
+    gateway: Gateway = field(default_factory=Gateway)
+    privacy: Privacy = field(default_factory=Privacy)
     voices: Mapping[str, Voice] = field(default_factory=FrozenMapping)
     ensembles: Mapping[str, Ensemble] = field(default_factory=FrozenMapping)
-    development: Development = Development()
+    development: Development = field(default_factory=Development)
 
     def check(self) -> None:
         """Names that can stand where they are used."""

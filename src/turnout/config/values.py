@@ -42,7 +42,7 @@ class FrozenMapping(dict[str, Any]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a configuration does not change; load another one")
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FrozenMapping, (dict(self),)
@@ -158,9 +158,9 @@ class Section:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        for name, hint in hints(type(self)).items():
+        for name, bounds in _bounds(type(self)):
             value = getattr(self, name)
-            for problem in _problems(hint, value):
+            if problem := bounds.problem(value):
                 raise SettingError(name, f"{name} is {value!r}; it {problem}")
             if isinstance(value, list | Mapping) and not isinstance(value, FrozenMapping):
                 object.__setattr__(self, name, freeze(value))
@@ -170,9 +170,13 @@ class Section:
         """What must hold between fields. Raises SettingError."""
 
 
-@cache
-def hints(owner: type) -> dict[str, Any]:
+def hints(owner: Any) -> Mapping[str, Any]:
     """The types of a section's fields, metadata included, in order."""
+    return _hints(owner)
+
+
+@cache
+def _hints(owner: Any) -> Mapping[str, Any]:
     resolved = get_type_hints(owner, include_extras=True)
     return {entry.name: resolved[entry.name] for entry in fields(owner)}
 
@@ -190,18 +194,42 @@ def members(hint: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
         yield hint, ()
 
 
-def _problems(hint: Any, value: object) -> Iterator[str]:
-    choices: list[Any] = []
-    other = False
-    for member, metadata in members(hint):
-        if get_origin(member) is Literal:
-            choices += get_args(member)
-        elif not isinstance(value, str) or member is str:
-            other = True
-        if value is not None and member in _NUMBERS:
-            yield from (told for entry in metadata if isinstance(entry, Strict) and (told := entry.problem(value)))
-    if choices and not other and value not in choices:
-        yield f"must be one of {', '.join(map(str, choices))}"
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What creation checks of one field: ranges of numbers, and the choices where nothing else is allowed."""
+
+    ranges: tuple[Strict, ...]
+    choices: tuple[Any, ...]
+    text_too: bool
+    other_too: bool
+
+    def problem(self, value: object) -> str:
+        """What is wrong with a value, or nothing."""
+        if value is not None:
+            for entry in self.ranges:
+                if told := entry.problem(value):
+                    return told
+        other = self.text_too if isinstance(value, str) else self.other_too
+        if self.choices and not other and value not in self.choices:
+            return f"must be one of {', '.join(map(str, self.choices))}"
+        return ""
 
 
-_NUMBERS: Final = (int, float)
+@cache
+def _bounds(owner: Any) -> tuple[tuple[str, _Bounds], ...]:
+    found = []
+    for name, hint in hints(owner).items():
+        kinds = tuple(members(hint))
+        others = [member for member, _ in kinds if get_origin(member) is not Literal]
+        bounds = _Bounds(
+            ranges=tuple(
+                entry for member, all_ in kinds if member in (int, float) for entry in all_ if isinstance(entry, Strict)
+            ),
+            choices=tuple(
+                choice for member, _ in kinds if get_origin(member) is Literal for choice in get_args(member)
+            ),
+            text_too=str in others,
+            other_too=bool(others),
+        )
+        found.append((name, bounds))
+    return tuple(found)

@@ -18,6 +18,7 @@ from turnout.emulators.api_error import ApiError
 from turnout.emulators.call import CALL
 from turnout.emulators.faults import FaultName
 from turnout.emulators.instance import EngineError, QueueFullError
+from turnout.emulators.json_text import has_lone_surrogate
 from turnout.emulators.language_model import LanguageModel
 from turnout.emulators.policy import Policy
 from turnout.emulators.questions import Question
@@ -202,6 +203,8 @@ class AnthropicEmulator(Emulator):
         call = request[CALL]
         if not isinstance(call.body, Mapping):
             raise refused(f"The request body is not valid JSON: {call.bad_json or 'expected an object'}")
+        if has_lone_surrogate(call.body):
+            raise refused("The request body is not valid JSON: no low surrogate in string: line 1 column 1 (char 0)")
         return call.body
 
     def _checked(self, request: web.Request) -> tuple[Mapping[str, Any], LanguageModel, int]:

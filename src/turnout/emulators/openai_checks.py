@@ -19,6 +19,7 @@ _FIELDS: Final = frozenset(
 _ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
 _FORMATS: Final = ("json_object", "json_schema", "text")
 _REASONING: Final = re.compile(r"o\d|gpt-[5-9](?!.*chat)")
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _WHOLE: Final = "an integer"
 _NUMBERS: Final = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "a decimal"),
@@ -184,6 +185,11 @@ def _check_tools(body: Mapping[str, Any]) -> None:
             "tools",
             "empty_array",
         )
+    for place, tool in enumerate(tools or ()):
+        if not _TOOL_NAME.fullmatch(str((tool.get("function") or {}).get("name", ""))):
+            path = f"tools[{place}].function.name"
+            pattern = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
+            raise invalid(f"Invalid '{path}': string does not match pattern. {pattern}", path, "invalid_value")
     if choice is None:
         return
     if not tools:

@@ -16,6 +16,7 @@ from turnout.emulators.call import CALL
 from turnout.emulators.engine_run import Run
 from turnout.emulators.faults import FaultName
 from turnout.emulators.instance import EngineError, LoadFailedError, QueueFullError
+from turnout.emulators.json_text import has_lone_surrogate
 from turnout.emulators.language_model import LanguageModel
 from turnout.emulators.openai_completions import TextDocuments, read_completion
 from turnout.emulators.openai_dialect import OpenAIDialect, Reply
@@ -186,6 +187,8 @@ class OpenAIEmulator(Emulator):
         call = request[CALL]
         if not isinstance(call.body, Mapping):
             raise self.dialect.bad_body(call.bad_json)
+        if self.dialect.name == "llamacpp" and has_lone_surrogate(call.body):
+            raise self.dialect.bad_body("invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF")
         return call.body
 
     def _context(self, model: LanguageModel) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from turnout.policy.candidates import Candidate, Needs
-from turnout.policy.eligibility import memory_bytes
-from turnout.types import CandidateState
+from turnout.policy.memory import memory_bytes
+from turnout.types import CandidateState, ExpectedSeconds
 
 # Before anything was measured. Decoding reads every weight once for each token, so its rate is memory bandwidth over
 # size (Pope et al., "Efficiently Scaling Transformer Inference", 2022): 50 GB/s is dual-channel DDR5, 500 GB/s a
@@ -23,24 +22,14 @@ _REMOTE_FIRST_TOKEN_S: Final = 0.8
 _FIRST_TOKEN_S: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedSeconds:
-    """The parts of an expected time, in seconds. `measured` says that the speeds were, at least once."""
-
-    load_s: float
-    queue_s: float
-    prefill_s: float
-    decode_s: float
-    measured: bool
-
-    @property
-    def total_s(self) -> float:
-        """All parts together."""
-        return self.load_s + self.queue_s + self.prefill_s + self.decode_s
-
-
 def expected_seconds(
-    candidate: Candidate, state: CandidateState | None, needs: Needs, *, known_tokens: int = 0
+    candidate: Candidate,
+    state: CandidateState | None,
+    needs: Needs,
+    *,
+    known_tokens: int = 0,
+    evict_s: float = 0.0,
+    slower: float = 1.0,
 ) -> ExpectedSeconds:
     """Expected time of one answer.
 
@@ -49,11 +38,13 @@ def expected_seconds(
         state: as last seen; None where nothing watches it.
         needs: of the request.
         known_tokens: how much of the prompt the candidate has read before in this conversation and holds in its cache.
+        evict_s: what bringing back the language models that make room for it will take.
+        slower: by how much a busy machine stretches prefill and decode.
     """
     speeds = state.speeds if state is not None else None
     decode, prefill, first_s = _rates(candidate, state)
-    prefill_s = first_s + max(0, needs.prompt_tokens - known_tokens) / prefill
-    decode_s = needs.answer_tokens / decode
+    prefill_s = (first_s + max(0, needs.prompt_tokens - known_tokens) / prefill) * slower
+    decode_s = needs.answer_tokens / decode * slower
     load_s = queue_s = 0.0
     if state is not None:
         ahead = state.running + state.waiting + 1 - candidate.slots
@@ -62,12 +53,11 @@ def expected_seconds(
             service_s = first_s + decode_s
             queue_s = (ahead - 0.5) * service_s / candidate.slots
         if state.model is not None and state.model.loaded is False:
-            load_s = speeds.load_s if speeds is not None and speeds.load_s is not None else _load_s(candidate, state)
+            load_s = likely_load_s(candidate, state)
             if state.model.loading:
                 load_s /= 2
-    return ExpectedSeconds(
-        load_s, queue_s, prefill_s, decode_s, speeds is not None and speeds.decode_tokens_per_s is not None
-    )
+    measured = speeds is not None and speeds.decode_tokens_per_s is not None
+    return ExpectedSeconds(load_s, queue_s, prefill_s, decode_s, evict_s, measured)
 
 
 def _rates(candidate: Candidate, state: CandidateState | None) -> tuple[float, float, float]:
@@ -94,5 +84,8 @@ def _likely_decode(candidate: Candidate, state: CandidateState | None) -> float:
     return max(0.2, (_VRAM_BYTES_PER_S if on_card else _RAM_BYTES_PER_S) / size)
 
 
-def _load_s(candidate: Candidate, state: CandidateState | None) -> float:
+def likely_load_s(candidate: Candidate, state: CandidateState | None) -> float:
+    """Seconds that loading takes: measured, else from the size."""
+    if state is not None and state.speeds.load_s is not None:
+        return state.speeds.load_s
     return _LOAD_OVERHEAD_S + (memory_bytes(candidate, state) or _UNKNOWN_BYTES) / _LOAD_BYTES_PER_S

@@ -59,7 +59,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """base + the parts' points = score; score + calibration = success. All in points, 100 being certain.
+    """Base and parts add up to the score, score and calibration to success. All in points, 100 being certain.
 
     A score may lie outside 0 to 100, success does not. Calibration is not additive, so it is one step with one number.
     With `over`, this is how far the candidate lies above that one, and each number a difference.
@@ -68,11 +68,11 @@ class Breakdown:
 
     candidate: str
     over: str | None
-    base: float
+    base_points: float
     parts: tuple[Part, ...]
-    score: float
-    calibration: float
-    success: float
+    score_points: float
+    calibration_points: float
+    success_points: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def tree_shapley(forest: Forest, vector: NDArray[np.float32], reference: NDArray
 
     A leaf is reached by the coalitions that hold all features whose tests on the way only `vector` passes and none of
     those whose tests only `reference` passes. That game's Shapley values have a closed form (Laberge and Pequignot
-    2022, "Understanding Interventional TreeSHAP", which proves it), and Shapley values of leaves add up to the forest's.
+    2022, "Understanding Interventional TreeSHAP", which proves it), and values of leaves add up to the forest's.
 
     Returns:
         float64 (n_outputs, n_features); each row sums to the difference of its output.

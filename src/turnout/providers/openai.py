@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from turnout.config.providers import is_loopback
 from turnout.errors import IncompleteError, NotFoundError
 from turnout.providers.assembly import Assembly
 from turnout.providers.base import HttpProvider, listed, parse
@@ -170,13 +171,6 @@ def _language_model(entry: Mapping[str, Any], remote: bool) -> LanguageModel:
         size_bytes=count(meta.get("size")),
         remote=remote,
     )
-
-
-def is_loopback(base_url: str) -> bool:
-    """Whether an address stays on this machine."""
-    host = base_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
 
 
 def read_embeddings(document: Mapping[str, Any], candidate: str, expected: int) -> Embeddings:

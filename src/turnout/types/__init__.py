@@ -12,9 +12,10 @@ from turnout.types.answer import (
     Usage,
 )
 from turnout.types.attempt import Attempt
-from turnout.types.decision import PREFERENCES, Decision, Preference, Ranked
+from turnout.types.decision import PREFERENCES, Decision, Excluded, ExpectedSeconds, Preference, Ranked
 from turnout.types.request import (
     AnswerFormat,
+    Hints,
     Image,
     JsonSchema,
     Message,
@@ -51,7 +52,10 @@ __all__ = [
     "Complexity",
     "Decision",
     "Embeddings",
+    "Excluded",
+    "ExpectedSeconds",
     "Finish",
+    "Hints",
     "Image",
     "JsonSchema",
     "LanguageModel",

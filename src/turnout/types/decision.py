@@ -12,14 +12,46 @@ PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedSeconds:
+    """The parts of an expected time, in seconds. `measured` says that the speeds were, at least once."""
+
+    load_s: float
+    queue_s: float
+    prefill_s: float
+    decode_s: float
+    evict_s: float = 0.0
+    measured: bool = False
+
+    @property
+    def total_s(self) -> float:
+        """All parts together; `evict_s` is what bringing back the language model that made room will take."""
+        return self.load_s + self.queue_s + self.prefill_s + self.decode_s + self.evict_s
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
-    """One candidate in a decision: calibrated probability of success, expected seconds and cost, utility."""
+    """One candidate in a decision: calibrated probability of success, expected seconds and cost, utility.
+
+    `expected` splits the seconds into their parts where provider state is known; `learned` is False where no
+    predictor knows the candidate and `p_success` stands for the others' mean.
+    """
 
     candidate: str
     p_success: float
     expected_s: float | None
     cost_usd: float | None
     utility: float
+    expected: ExpectedSeconds | None = None
+    learned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """One candidate that could not be chosen, why, and by which rule if it was one."""
+
+    candidate: str
+    reason: str
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +61,10 @@ class Decision:
     `confidence` is the calibrated probability that the chosen candidate succeeds; `propensity` is the
     probability with which this candidate was chosen (1 without exploration). `novelty` is the share of the prompt's
     n-grams that training never saw; `out_of_depth` says that it is beyond what held-out training prompts showed.
+
+    Under a configuration there are also `excluded`, the `rules` that spoke, the `preference` that counted, what rules
+    set for the answer (`threshold` of its confidence, whether to `hold` a stream), the kinds of `secrets` found in the
+    prompt, and the fingerprint of the `configuration`.
     """
 
     candidate: str
@@ -39,3 +75,10 @@ class Decision:
     novelty: float = 0.0
     out_of_depth: bool = False
     propensity: float = 1.0
+    excluded: tuple[Excluded, ...] = ()
+    rules: tuple[str, ...] = ()
+    preference: str = ""
+    threshold: float | None = None
+    hold: bool = False
+    secrets: tuple[str, ...] = ()
+    configuration: str = ""

@@ -111,6 +111,15 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """What a caller says beside the request: which conversation it belongs to, who asks, and headers for rules."""
+
+    conversation: str = ""
+    user: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a caller asks. `files` are paths that the prompt is about; their content is in the messages if anywhere.
 
