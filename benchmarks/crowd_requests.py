@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from typing import Any
 
 from fault_trials import ANSWER
 
+from turnout.config.providers import BreakerSettings
 from turnout.errors import ProviderError
 from turnout.providers import Fleet
 from turnout.types import Answer, Attempt, CandidateState, ProviderEvent, Request
@@ -84,7 +85,8 @@ class Tally:
         """Hear of one attempt."""
         self.attempts += 1
         self.retries += attempt.number > 1
-        self.errors_of_attempts[attempt.error] += bool(attempt.error)
+        if attempt.error:
+            self.errors_of_attempts[attempt.error] += 1
 
     def ended(self, outcome: str, seconds: float, asking: Asking) -> None:
         """One request is over."""
@@ -137,15 +139,20 @@ class Crowd:
         self.chance = random.Random(seed)
         self.right: dict[str, str] = {}
         self.tally = Tally()
-        self.openings = 0
+        self.openings: list[str] = []
+        self._recent: deque[str] = deque(maxlen=BreakerSettings().window)
         fleet.on_attempt(self._attempted)
         fleet.on_event(self._heard)
 
     def _attempted(self, attempt: Attempt) -> None:
-        self.tally.attempted(attempt)  # of the tally that counts now
+        self.tally.attempted(attempt)
+        if attempt.error not in ("queue_full", "circuit_open"):  # those never came to the provider
+            self._recent.append(attempt.error or ANSWER)
 
     def _heard(self, event: ProviderEvent) -> None:
-        self.openings += event.kind == "breaker" and event.after == "open"
+        if event.kind == "breaker" and event.after == "open":
+            whose = event.model or event.provider
+            self.openings.append(f"{whose} after {' '.join(self._recent)}")
 
     @property
     def state(self) -> CandidateState:
@@ -198,7 +205,7 @@ class Crowd:
     def collect(self) -> Figures:
         """What was counted since the last time."""
         tally, self.tally = self.tally, Tally()
-        openings, self.openings = self.openings, 0
+        openings, self.openings = self.openings, []
         return {**tally.figures(), "breaker_openings": openings}
 
     async def rest(self) -> Figures:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import gc
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+_give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 _psutil: ModuleType | None
 try:
     import psutil as _psutil
@@ -19,7 +23,14 @@ except ImportError:
 
 
 def resident_bytes() -> int | None:
-    """Memory of this process that is resident now; None where neither psutil nor a /proc tells."""
+    """Memory of this process that is resident now; None where neither psutil nor a /proc tells.
+
+    Garbage is collected and what the allocator keeps for later given back first, where that can be asked (glibc): it
+    holds on to tens of megabytes after one large answer, which would hide a leak or look like one.
+    """
+    gc.collect()
+    if _give_back is not None:
+        _give_back(0)
     if _psutil is not None:
         return int(_psutil.Process().memory_info().rss)
     try:

@@ -20,6 +20,7 @@ SOURCE = ROOT / "src"
 LEVELS = (
     ("turnout.errors",),
     ("turnout.types", "turnout.files"),
+    ("turnout.resources",),
     ("turnout.config",),
     ("turnout.features",),
     ("turnout.predictor",),

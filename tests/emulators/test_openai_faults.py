@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from typing import Any
 
@@ -172,3 +174,14 @@ async def test_an_error_with_200_keeps_the_code_it_should_have_had(http: aiohttp
     for server in ("llamacpp", "vllm"):
         seen = await strike(http, FaultName.ERROR_WITH_200, streamed=False, server=server)
         assert seen.status == 200 and seen.body["error"]["code"] == 500
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_server_that_is_stopped_while_it_comes_back_leaves_no_socket_open(turns: int) -> None:
+    emulator = make(OpenAIOptions())
+    async with serving(emulator):
+        assert emulator.listener is not None
+        emulator.listener.refuse(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    gc.collect()  # a socket left open warns when it is collected, and a warning fails the test

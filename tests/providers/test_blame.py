@@ -43,6 +43,7 @@ def of(error: ProviderError, *, was_loaded: bool = True, own_deadline: bool = Fa
         (InternalError("bad gateway", status=502), "provider"),
         (InternalError("gateway timeout", status=504), "provider"),
         (InternalError("crashed", status=500), "candidate"),
+        (InternalError("crashed", status=503), "candidate"),
         (InternalError("crashed in mid-stream"), "candidate"),
         (IncompleteError("no finish reason"), "candidate"),
         (LoadFailedError("out of memory"), "candidate"),

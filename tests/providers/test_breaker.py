@@ -173,7 +173,6 @@ def test_a_probe_that_says_nothing_makes_room_for_another(opened: Watched) -> No
     assert opened.breaker.state == "closed"
 
 
-@pytest.mark.xfail(strict=True, reason="retry_after_s leaves the probes that have passed out of its count")
 def test_while_every_place_for_a_probe_is_taken_it_says_that_there_is_a_wait() -> None:
     watched = Watched(BreakerSettings(minimum_calls=1, window=1, probes=2))
     watched.outcomes("x")

@@ -87,6 +87,17 @@ def test_a_call_of_which_nothing_is_told_says_nothing(watched: Watched) -> None:
     assert watched.circuits.state("small") == "closed"
 
 
+@pytest.mark.parametrize("error", [DOWN, BROKEN], ids=["provider", "candidate"])
+def test_a_probe_of_which_nothing_is_told_leaves_its_place_to_the_next(watched: Watched, error: ProviderError) -> None:
+    watched.fail("small", error)
+    watched.clock.advance(10)
+    for _ in range(3):
+        watched.circuits.admit("small").ended()
+    watched.fail("small", ODD)
+    watched.circuits.admit("small").succeeded()
+    assert watched.circuits.state("small") == "closed"
+
+
 def test_the_end_after_an_outcome_changes_nothing(watched: Watched) -> None:
     admission = watched.circuits.admit("small")
     admission.failed(BROKEN, was_loaded=True, own_deadline=False)
@@ -140,7 +151,6 @@ def test_while_a_probe_is_out_the_others_are_refused_with_a_wait(watched: Watche
     watched.circuits.check("small")
 
 
-@pytest.mark.xfail(strict=True, reason="retry_after_s leaves the probes that have passed out of its count")
 def test_a_refusal_between_two_probes_names_a_wait_above_zero() -> None:
     watched = Watched(probes=2)
     watched.fail("small", BROKEN)

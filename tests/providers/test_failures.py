@@ -107,9 +107,6 @@ LLAMACPP = [
         body("Failed to parse tool call arguments as JSON: unexpected end of input", "server_error", 500),
         BadRequestError,
         id="an earlier tool call without JSON, as 500",
-        marks=pytest.mark.xfail(
-            strict=True, reason="_CANNOT knows `failed to parse tools` but not `failed to parse tool call arguments`"
-        ),
     ),
     pytest.param(
         500, body("tools param requires --jinja flag", "server_error", 500), BadRequestError, id="tools without jinja"
@@ -128,9 +125,6 @@ LLAMACPP = [
         ),
         ContextOverflowError,
         id="a text too long to embed, as 500",
-        marks=pytest.mark.xfail(
-            strict=True, reason="`input is too large to process` counts as the provider's own failure"
-        ),
     ),
     pytest.param(
         501,
@@ -188,9 +182,6 @@ OLLAMA = [
         text('option "temperature" must be of type float32'),
         BadRequestError,
         id="an option of the wrong type, as 500",
-        marks=pytest.mark.xfail(
-            strict=True, reason="the caller's `option \"x\" must be of type` counts as the provider's own failure"
-        ),
     ),
     pytest.param(
         400,
@@ -293,7 +284,6 @@ LMSTUDIO = [
         body("reasoning is not there yet", "not_implemented"),
         BadRequestError,
         id="native: not implemented",
-        marks=pytest.mark.xfail(strict=True, reason="not_implemented is in no table and counts as a failure inside"),
     ),
 ]
 CLOUDS = [
@@ -405,7 +395,6 @@ def test_a_body_without_a_word_says_so() -> None:
     assert failure(500, b'{"error": {}}').message == "an error without a text (HTTP 500)"
 
 
-@pytest.mark.xfail(strict=True, reason="`message` is read only beside an `error`; alone, the whole JSON is the message")
 def test_a_message_at_the_top_is_told_in_its_words() -> None:
     assert failure(400, b'{"object":"error","message":"no such parameter"}').message == "no such parameter (HTTP 400)"
 
@@ -507,7 +496,6 @@ def test_what_was_read_out_of_a_frame_is_cut_as_well() -> None:
     assert len(failure(200, Told("x" * 100_000)).message) <= LONGEST_MESSAGE
 
 
-@pytest.mark.xfail(strict=True, reason="the patterns run over the whole text, `<[^>]*>` in the square of it")
 @pytest.mark.parametrize(
     "content",
     [text("model " * 50_000), b"<" * 20_000],

@@ -8,10 +8,10 @@ from benchmarks.fault_trials import (
     KEEPS_TEXT,
     KEY_VARIABLE,
     KINDS,
-    LIMITS,
     SLACK_S,
     Trial,
     expected,
+    limits,
     run_trial,
 )
 
@@ -36,7 +36,7 @@ def fault_of(name: FaultName) -> Fault:
 
 def check(kind: str, trial: Trial, name: FaultName, *, streamed: bool) -> None:
     assert trial.outcome in expected(kind, name, streamed=streamed)
-    assert trial.seconds < (10 if name is FaultName.SPLIT_UTF8 else LIMITS.total_s + SLACK_S)
+    assert trial.seconds < limits(fault_of(name)).total_s + SLACK_S
     assert trial.is_clean
     assert len(trial.attempts) == 1
     assert trial.attempts[0].error == ("" if trial.outcome == ANSWER else trial.outcome)

@@ -97,9 +97,6 @@ def test_another_model_of_the_family_is_another_model(asked: str, answered: str)
     assert not same_in_openai(asked, answered)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`-latest` is taken off the asked name alone, so an alias that is echoed is a wrong model"
-)
 @pytest.mark.parametrize("name", ["chatgpt-4o-latest", "mistral-large-latest"])
 def test_an_alias_that_is_echoed_is_the_same_model(name: str) -> None:
     assert same_in_openai(name, name)

@@ -134,7 +134,6 @@ def test_the_candidate_that_started_longest_ago_makes_room() -> None:
     assert desk.start() == "c", "a made room for c"
 
 
-@pytest.mark.xfail(strict=True, reason="starting one that is in memory forgets others that are, down to the limit")
 def test_all_that_the_provider_has_in_memory_may_run_together_even_if_they_are_more_than_the_limit() -> None:
     desk = Desk(max_resident=1, max_concurrent=4)
     desk.schedule.observe("abc")
@@ -142,7 +141,6 @@ def test_all_that_the_provider_has_in_memory_may_run_together_even_if_they_are_m
     assert desk.start() == "abc"
 
 
-@pytest.mark.xfail(strict=True, reason="an idle one beyond the limit counts as room, and what runs would be put out")
 def test_a_swap_waits_while_as_many_are_at_work_as_the_limit_says_whatever_idles_beside_them() -> None:
     desk = Desk(max_resident=1, max_concurrent=4)
     desk.ask("a")
@@ -221,7 +219,6 @@ def test_an_endless_stream_for_one_candidate_starves_no_other(slots: int, before
             desk.finish(after_s=1.0)
 
 
-@pytest.mark.xfail(strict=True, reason="a starving request goes before older ones whose candidate is in memory")
 def test_one_that_waited_long_enough_does_not_pass_those_that_waited_longer() -> None:
     desk = Desk(max_resident=1, max_concurrent=1, starvation_s=10)
     desk.schedule.observe(["a"])
@@ -230,7 +227,6 @@ def test_one_that_waited_long_enough_does_not_pass_those_that_waited_longer() ->
     assert desk.start() == "a"
 
 
-@pytest.mark.xfail(strict=True, reason="once all have waited starvation_s, every single start is a swap")
 def test_a_long_queue_takes_no_more_swaps_than_the_order_of_arrival_would() -> None:
     desk = Desk(max_resident=1, max_concurrent=1, starvation_s=10)
     desk.schedule.observe(["a"])

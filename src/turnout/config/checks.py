@@ -58,10 +58,17 @@ class Targets:
             return True
         return any(fnmatchcase(name, provider) if slash else True for name in self.offering_all)
 
+    def nearest(self, target: str) -> str:
+        """Who was probably meant: a candidate whose provider was left out, or the most similar name."""
+        if any(mark in target for mark in "*?["):
+            return ""
+        named = [candidate for candidate in self.candidates if candidate.partition("/")[2] == target]
+        return named[0] if named else nearest(target, (*self.candidates, *self.providers))
+
     def problem(self, node: Node, path: Path) -> Iterator[Problem]:
         """The problem of a name that nobody has."""
         if isinstance(node.content, str) and not self.find(node.content):
-            near = nearest(node.content, (*self.candidates, *self.providers))
+            near = self.nearest(node.content)
             known = "" if near else f"; known are {', '.join((*self.providers, *self.candidates)) or 'none'}"
             told = f"no candidate, provider or pattern matches{known}"
             yield Problem(node.origin, written(path), told, shown(node.content), near)
@@ -106,18 +113,17 @@ def _rules(tree: Node, targets: Targets) -> Iterator[Problem]:
                 told = f"two rules have this name, the first in line {first.origin.line}"
                 yield Problem(name.origin, written((*path, "name")), told, shown(name.content))
         if when is not None and isinstance(when.content, str) and when.content.strip():
-            yield from _condition(when, (*path, "when"))
+            yield from _condition(when, (*path, "when"), targets)
         for below in (("then", "force"), ("then", "forbid"), ("then", "prefer", "target")):
             yield from _named(rule, path, below, targets)
 
 
-def _condition(node: Node, path: Path) -> Iterator[Problem]:
+def _condition(node: Node, path: Path, targets: Targets) -> Iterator[Problem]:
+    from turnout.config.expressions import ExpressionError, compile_rule  # only a file with rules pays for the engine
+
+    candidates = None if targets.offering_all else targets.candidates
     try:
-        from turnout.config.expressions import ExpressionError, compile_rule
-    except ModuleNotFoundError:  # TODO remove
-        return
-    try:
-        compile_rule(node.content)
+        compile_rule(node.content, providers=targets.providers, candidates=candidates)
     except ExpressionError as error:
         yield Problem(node.origin, written(path), str(error), shown(node.content))
 

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from turnout.types import COMPLEXITIES, TASK_TYPES, TIERS
+from turnout.types import COMPLEXITIES, PREFERENCES, TASK_TYPES, TIERS
 
 MAX_ENTRIES: Final = 64
 """A list or map that callers fill has at most this many entries; facts leave the rest away."""
@@ -121,7 +121,7 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     "prompt_chars": Variable("number", "characters of the last message of the user"),
     "languages": Variable("list", "programming languages named in the prompt", tuple(LANGUAGES)),
     "keywords": Variable("list", "what the prompt talks about", tuple(KEYWORDS)),
-    "preference": Variable("text", "fast, balanced, quality, or the number that the caller gave"),
+    "preference": Variable("text", "fast, balanced, quality, or the number that the caller gave", PREFERENCES),
     "conversation": Variable(
         "map",
         "the conversation that the request goes on with",
@@ -232,7 +232,7 @@ def _sample(
     if about.type == "number":
         return number / 2 if name.endswith("_score") or name in AFTER_PREDICTION else number
     if about.type == "text":
-        return about.values[-1 if size else 0] if about.values else "balanced"
+        return 0.15 if name == "preference" and size == 2 else about.values[-1 if size else 0]
     if about.type == "list":
         found = [*about.values, *(literals.get(name, ()) if not about.values else ())]
         return (found + [f"{name}_{index}" for index in range(size)])[:size]
@@ -241,13 +241,13 @@ def _sample(
     asked = [*(entries.get(name) or ()), *known.get(name, ())]
     names = dict.fromkeys([*asked, *(f"{name}_{index}" for index in range(size - len(asked)))])
     if not about.fields:
-        return dict.fromkeys(names, "x" * MAX_TEXT)
+        return dict.fromkeys(names, {MAX_ENTRIES: "x" * MAX_TEXT, 2: "1"}.get(size, ""))
     return {entry: {key: _field(name, key, number) for key in about.fields} for entry in names}
 
 
 def _field(owner: str, key: str, number: int) -> Any:
     if key == "loaded" and owner == "provider":
-        return ["a language model"] * min(number, 8)
+        return ["a language model"] * min(number, 4)
     if key in ("available", "healthy", "loaded", "present", "remote"):
         return number > 0
     return {"breaker": "closed", "candidate": ""}.get(key, number)

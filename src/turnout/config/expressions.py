@@ -13,13 +13,15 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final
 
 import cel
 
-from turnout.config.problems import nearest
-from turnout.config.variables import ALIASES, MAX_ENTRIES, VARIABLES, samples
-from turnout.errors import ConfigurationError
+from turnout.config.expression_reader import FUNCTIONS, ExpressionError, Reading, tokens_of
+from turnout.config.expression_variables import ALIASES, VARIABLES, samples
+
+__all__ = ["ALIASES", "VARIABLES", "CompiledRule", "ExpressionError", "compile_rule"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +29,13 @@ MAX_EVALUATION_S: Final = 0.001
 """On the largest sample, the best of three. An ordinary condition takes a thousandth of it."""
 
 _PLACE: Final = re.compile(r"<input>:(\d+):(\d+): ([^\n]{1,200}?)(?: expecting [^\n]*)?(?:\n|$)")
-_CAUSES: Final = {
+_CAUSES: Final[Mapping[type[BaseException], str]] = {
     KeyError: "it asks for a key that is not there (has(...) tells)",
     IndexError: "it asks for a position that is not there",
-    TypeError: "it compares or combines values of different types",
+    TypeError: "it compares or combines values of different types, or one that is absent",
     ZeroDivisionError: "it divides by zero",
     OverflowError: "a number grows too large",
+    RuntimeError: "a function gets a value that it cannot work on",
 }
 
 
@@ -47,14 +50,15 @@ class _Trouble:
 class CompiledRule:
     """A condition that is safe to evaluate.
 
-    `variables` are the names it reads, aliases resolved. `entries` are the names it asks a map for, of maps with names
-    of their own (provider, candidate, header): None where it can ask for any. `members` are all names behind a dot or
-    in brackets.
+    `variables` are the names it reads, aliases resolved. Maps among them are read by `paths`, each under one name of its
+    own, or `whole`: with the entries that are asked for, None for any. `members` are all names behind dots and in
+    brackets. A context for `evaluate` holds the variables that are no maps, the paths, and the whole maps.
     """
 
     source: str
     variables: frozenset[str]
-    entries: Mapping[str, frozenset[str] | None]
+    paths: Mapping[str, tuple[str, ...]]
+    whole: Mapping[str, frozenset[str] | None]
     members: frozenset[str]
     name: str = ""
     _program: cel.Program = field(repr=False, compare=False, kw_only=True)
@@ -108,18 +112,77 @@ def compile_rule(
     tokens = tokens_of(text)
     read = Reading(tokens, {"provider": providers, "candidate": candidates})
     read.walk()
-    plain = _without_aliases(text, tokens, read.aliases)
     try:
-        program = cel.compile(plain)
+        cel.compile(text)  # so that places in a complaint are those of the text
+        program = cel.compile(read.plain(text))
         found = program.references()
     except BaseException as error:
         _pass_on_what_is_not_cel(error)
-        raise ExpressionError(_parse_problem(str(error), tokens)) from None
+        raise ExpressionError(_parse_problem(str(error))) from None
     # The engine's own reading has the last word, should it ever differ from the one above.
-    strange = set(found["variables"]) - read.variables - read.bound
+    strange = set(found["variables"]) - read.variables - read.bound - read.paths.keys()
     strange |= {entry for entry in found["functions"] if entry[0].isalpha()} - FUNCTIONS
     if strange:
         raise ExpressionError(f"{', '.join(sorted(strange))} cannot stand in a condition")
-    rule = CompiledRule(text, frozenset(read.variables), read.entries, frozenset(read.members), name, _program=program)
-    _try(program, rule, read.literals, (providers or (), candidates or ()))
-    return rule
+    _try(program, read, {"provider": providers or (), "candidate": candidates or ()})
+    return CompiledRule(
+        text,
+        frozenset(read.variables),
+        MappingProxyType(read.paths),
+        MappingProxyType(read.whole),
+        frozenset(read.members),
+        name,
+        _program=program,
+    )
+
+
+def _parse_problem(message: str) -> str:
+    found = _PLACE.search(message)
+    return f"column {found[2]}: {found[3]}" if found else "it does not parse"
+
+
+def _try(program: cel.Program, read: Reading, known: Mapping[str, Collection[str]]) -> None:
+    """Evaluate on samples, the largest first: quick enough, true or false, and not failing on all of them."""
+    failed, worked = "", False
+    for number, sample in enumerate(samples(read.variables, read.asked, read.literals, known)):
+        context = cel.Context(sample | {name: _follow(sample, path) for name, path in read.paths.items()})
+        took_s = 1.0
+        for _ in range(3 if number == 0 else 1):
+            started = time.perf_counter()
+            result: object = None
+            try:
+                result = program.execute(context)
+            except BaseException as error:
+                _pass_on_what_is_not_cel(error)
+                if not isinstance(error, KeyError | IndexError):
+                    failed = _CAUSES.get(type(error), "it cannot be evaluated")
+                result = False if isinstance(error, KeyError | IndexError) else None
+            took_s = min(took_s, time.perf_counter() - started)
+        if number == 0 and took_s > MAX_EVALUATION_S:
+            raise ExpressionError(f"it takes {took_s * 1e3:.1f} ms on a large request; ask for less, or split the rule")
+        if result is None and not failed:
+            failed = "its result is nothing"
+        if result is not None and not isinstance(result, bool):
+            raise ExpressionError(f"its result is {_shape(result)}; a condition is true or false")
+        worked = worked or result is not None
+        # Types are the same in every request, but for a preference, which may be a word or a number.
+        if failed == _CAUSES[TypeError] and "preference" not in read.variables:
+            raise ExpressionError(f"it fails: {failed}")
+    if failed and not worked:
+        raise ExpressionError(f"it always fails: {failed}")
+
+
+def _follow(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = values
+    for name in path:
+        found = found.get(name)
+    return found
+
+
+def _shape(result: object) -> str:
+    if isinstance(result, int | float):
+        return "a number"
+    for kind, words in ((str, "text"), (list, "a list"), (dict, "a map")):
+        if isinstance(result, kind):
+            return words
+    return "something else"

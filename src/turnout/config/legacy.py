@@ -6,12 +6,14 @@ why. The keys are those of CodeCrucible Synth's config/hybrid.yaml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from turnout.config.problems import Problem
 from turnout.config.tree import Node, written
+from turnout.types import TASK_TYPES
 
 Convert: TypeAlias = Callable[[Any], Any]
 Keys: TypeAlias = tuple[str, ...]
@@ -85,6 +87,29 @@ _ROOM: Final[tuple[tuple[Keys, float, Keys, int], ...]] = (
 _MOST: Final[Mapping[Keys, float]] = {("routing", "escalation", "max_threshold"): 1.0}
 _HOISTED: Final = ("lmStudio", "ollama", "routing")
 _NAMES: Final = {"lmStudio": "lmstudio", "ollama": "ollama", "lm-studio": "lmstudio"}
+_TYPES: Final[Mapping[str, str]] = {
+    "template": "task_type == 'template'",
+    "boilerplate": "task_type == 'template'",
+    "format": "task_type == 'format'",
+    "edit": "task_type == 'edit'",
+    "quick-fixes": "task_type == 'edit'",
+    "generation": "task_type == 'generation'",
+    "simple-generation": "task_type == 'generation'",
+    "debugging": "task_type == 'debugging'",
+    "analysis": "task_type == 'analysis'",
+    "planning": "task_type == 'planning'",
+    "multi-file": "task_type == 'multi_file'",
+    "complex": "complexity == 'complex'",
+    "architecture": "'architecture' in keywords",
+    "security": "'security' in keywords",
+    "security-review": "'security' in keywords",
+}
+"""Task types of the older system, and what asks the same today."""
+_COMPARED: Final = re.compile(r"""\btaskType\s*={2,3}\s*(['"])([a-z\-]+)\1""")
+_SPELLINGS: Final = (
+    (re.compile(r"\bcontext\.(?:files\.)?length\b"), "files"),
+    (re.compile(r"([=!])=="), r"\1="),
+)
 _CONDITION: Final = ("condition", "if")
 _TARGET: Final = ("target", "provider", "use")
 
@@ -167,18 +192,18 @@ def _provider(work: _Translation, name: str) -> None:
     types = work.tree.at((*path, "taskTypes"))
     if types is None:
         return
-    named = [item.content for item in types.items if isinstance(item.content, str)]
+    known = [item.content for item in types.items if isinstance(item.content, str) and item.content in _TYPES]
     rule = Node(
         {
             "name": Node(f"task types of {name}", types.origin),
-            "when": Node(f"taskType in [{', '.join(map(repr, named))}]", types.origin),
+            "when": Node(" || ".join(dict.fromkeys(_TYPES[name] for name in known)), types.origin),
             "then": _prefer(Node(name, types.origin), None, types),
         },
         types.origin,
         types.key,
     )
     work.tree = work.tree.without((*path, "taskTypes"))
-    if named:
+    if known:
         rules = work.tree.at(("routing", "rules")) or Node([], types.origin, types.key)
         if isinstance(rules.content, list):
             work.tree = work.tree.put(("routing", "rules"), replace(rules, content=[*rules.content, rule]))
@@ -221,8 +246,11 @@ def _rule(work: _Translation, rule: Node, index: int) -> Node:
     if "priority" in entries:
         entries.pop("priority")
     if condition is not None and "when" not in entries:
-        entries["when"] = entries.pop(condition)
-        work.notes.append(f"{place}.{condition} is now when")
+        when = entries.pop(condition)
+        entries["when"] = replace(when, content=_today(when.content)) if isinstance(when.content, str) else when
+        changed = entries["when"].content != when.content
+        told = f": {entries['when'].content}" if changed else ""
+        work.notes.append(f"{place}.{condition} is now when{told}")
     if target is not None and "then" not in entries:
         node = entries.pop(target)
         if isinstance(node.content, str):
@@ -232,6 +260,16 @@ def _rule(work: _Translation, rule: Node, index: int) -> Node:
     if "name" not in entries:
         entries["name"] = Node(f"rule {index + 1}", rule.origin)
     return rule.with_entries(entries)
+
+
+def _today(condition: str) -> str:
+    """A condition without task types and spellings that nothing knows any more; the others run as they are."""
+    for spelling, now in _SPELLINGS:
+        condition = spelling.sub(now, condition)
+    return _COMPARED.sub(
+        lambda found: found[0] if found[2] in TASK_TYPES else _TYPES.get(found[2], found[0]),
+        condition,
+    )
 
 
 def _make_room(work: _Translation) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from turnout.config.source import read_bytes
 logger = logging.getLogger(__name__)
 
 Listener: TypeAlias = Callable[[Loaded, Loaded], None]
+Folders: TypeAlias = frozenset[tuple[str, int]]
 
 _SETTLING_ROUNDS: Final = 50
 
@@ -68,7 +70,7 @@ class LiveConfiguration:
         machine: Callable[[], Machine] = look,
         settle_s: float = 0.1,
         empty_s: float = 2.0,
-        recheck_s: float = 5.0,
+        recheck_s: float = 2.0,
     ) -> None:
         self.path = Path(path)
         self._settle_s, self._empty_s, self._recheck_s = settle_s, empty_s, recheck_s
@@ -81,7 +83,7 @@ class LiveConfiguration:
         self.status = LiveStatus(path=str(path), fingerprint=self.current.fingerprint, loaded_at=time.time())
         self._seen = _digest(content)
         self._listeners: list[Listener] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -100,7 +102,7 @@ class LiveConfiguration:
     def stop(self) -> None:
         """Stop watching; what is current stays."""
         self._stopping.set()
-        if self._thread is not None:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
             self._thread = None
 
@@ -159,46 +161,29 @@ class LiveConfiguration:
             logger.error("%s (configuration %s stays)", problem, self.current.fingerprint)
 
     def _watch(self) -> None:
+        folders: Folders = frozenset()
+        changes: Iterator[object] | None = None
         while not self._stopping.is_set():
             try:
-                self._wait_for_change()
+                found = self._folders()
+                if changes is None or found != folders:
+                    folders, changes = found, _changes(found, self._stopping, self._recheck_s)
+                if next(changes, None) is None:
+                    changes = None
+                    self._stopping.wait(self._recheck_s)
                 self._take_settled()
             except Exception:  # a watcher that has died would leave the old configuration without a word
                 logger.exception("watching %s failed; trying again", self.path)
+                changes = None
                 self._stopping.wait(self._recheck_s)
 
-    def _wait_for_change(self) -> None:
-        """Until something changes beside the file or where its links lead, or it is time to compare."""
-        folders = {self.path.parent, *self._link_folders()}
-        existing = [folder for folder in folders if folder.is_dir()]
-        try:
-            from watchfiles import watch
-        except ImportError:
-            existing = []
-        if not existing:
-            self._stopping.wait(self._recheck_s)
-            return
-        with suppress(FileNotFoundError):  # a folder may go away between the look and the watch
-            changes = watch(
-                *existing,
-                watch_filter=None,
-                debounce=50,
-                step=10,
-                stop_event=self._stopping,
-                rust_timeout=round(self._recheck_s * 1000),
-                yield_on_timeout=True,
-                recursive=False,
-                raise_interrupt=False,
-            )
-            next(changes, None)
-            changes.close()
-            return
-        self._stopping.wait(self._recheck_s)
-
-    def _link_folders(self) -> list[Path]:
-        with suppress(OSError, RuntimeError):
-            return [self.path.resolve().parent]
-        return []
+    def _folders(self) -> Folders:
+        """The folder of the file and the one its links lead to, each with what tells it from a later one of its name."""
+        found = set()
+        for file in (self.path, Path(os.path.realpath(self.path))):
+            with suppress(OSError):
+                found.add((str(file.parent), file.parent.stat().st_ino))
+        return frozenset(found)
 
     def _take_settled(self) -> None:
         """Take the content once it has stopped changing."""
@@ -216,6 +201,28 @@ class LiveConfiguration:
             elif not (empty or unread) or time.monotonic() - since_s >= self._empty_s:
                 break
         self._take(content)
+
+
+def _changes(folders: Folders, stopping: threading.Event, recheck_s: float) -> Iterator[object]:
+    """Something whenever a folder changes or it is time to compare; ends where nothing can be watched."""
+    try:
+        from watchfiles import watch
+    except ImportError:
+        return
+    if not folders:
+        return
+    with suppress(OSError):  # a folder went away, or the system watches too much already
+        yield from watch(
+            *(folder for folder, _ in folders),
+            watch_filter=None,
+            debounce=50,
+            step=10,
+            stop_event=stopping,
+            rust_timeout=max(1, round(recheck_s * 1000)),
+            yield_on_timeout=True,
+            recursive=False,
+            raise_interrupt=False,
+        )
 
 
 def _digest(content: bytes | InvalidConfigurationError) -> str:

@@ -95,7 +95,7 @@ def load_content(
     environment = os.environ if environment is None else environment
     problems: list[Problem] = []
     notes: list[str] = []
-    file = without_empty(translated(parse(content, source), notes, problems))
+    file = without_empty(translated(parse(content, source, problems=problems), notes, problems))
     file = with_models_by_name(file, problems)
     folder = Path(source).parent / "profiles"
     choice = _choice(file, profile, environment)

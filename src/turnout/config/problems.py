@@ -13,7 +13,8 @@ from turnout.errors import ConfigurationError
 
 _SECRET_NAME: Final = re.compile(r"(?i)(^|[_\-. ])(api_?key|key|secret|token|password|passwd|authorization|auth)$")
 _SECRET_TEXT: Final = re.compile(
-    r"(?i)\b(sk|pk|rk|ghp|gho|glpat|xox[abp]|hf|AKIA|AIza)[-_]?[A-Za-z0-9_\-]{12,}|\bBearer\s+\S+|-----BEGIN[^-]*PRIVATE KEY"
+    r"\b(?:[spr]k[-_]|gh[pousr]_|github_pat_|glpat-|xox[abp]-|hf_|AKIA|AIza)[A-Za-z0-9_\-]{12,}"
+    r"|\b[Bb]earer\s+\S+|-----BEGIN[^-]*PRIVATE KEY"
 )
 _PASSWORD: Final = re.compile(r"(?P<start>[a-z][a-z0-9+.\-]*://)[^/@\s]*@")
 _SHOWN_CHARACTERS: Final = 80

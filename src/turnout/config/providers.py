@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+from turnout.config.problems import redacted
 from turnout.config.values import (
     Count,
     Flag,
@@ -203,7 +204,10 @@ class Provider(Section):
             )
         if found["user"]:
             raise SettingError("base_url", "base_url holds a user name or a password; name a variable in key_variable")
-        if self.key_variable is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_variable):
+        variable = self.key_variable
+        if variable is not None and (
+            not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable) or redacted(variable) != variable
+        ):
             raise SettingError(
                 "key_variable",
                 "key_variable is not the name of an environment variable; the key itself never stands here",

@@ -46,14 +46,20 @@ def _below(owner: Any, step: str | int) -> tuple[Any, ...]:
 
 
 def without_empty(tree: Node, path: Path = ()) -> Node:
-    """The tree without sections, lists and mappings that hold nothing: all their lines may be commented out."""
+    """The tree without sections, lists and mappings that hold nothing: all their lines may be commented out.
+
+    A name of one's own with nothing after it, such as a provider's, is an empty section.
+    """
     if not isinstance(tree.content, dict):
         return tree
     kept = {}
+    named = any(get_origin(kind) is Mapping for kind in allowed(path))
     for key, entry in tree.content.items():
         below = (*path, key)
         if entry.content is not None or not _may_be_left_empty(allowed(below)):
             kept[key] = without_empty(entry, below)
+        elif named:
+            kept[key] = replace(entry, content={})
     return tree.with_entries(kept)
 
 

@@ -7,7 +7,7 @@ truth and nothing follow the YAML 1.2 core schema; yes, no, on and off are truth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -46,15 +46,22 @@ def read_bytes(path: Path, layer: str = "file") -> bytes:
     return content
 
 
-def parse(content: bytes | str, where: str, layer: str = "file") -> Node:
-    """The tree of one YAML document; an empty one is an empty mapping.
+def parse(content: bytes | str, where: str, layer: str = "file", problems: list[Problem] | None = None) -> Node:
+    """The tree of one YAML document; an empty one is an empty mapping. Keys that stand twice go to `problems` where
+    that is given, so that a reader can go on and tell what else is wrong.
 
     Raises:
         InvalidConfigurationError: not UTF-8, not YAML, no mapping at the top, two documents, a key twice, aliases that
             multiply, nesting too deep; each with its line.
     """
     text = _decoded(content, where, layer) if isinstance(content, bytes) else content
-    return _Builder(where, layer).build(text)
+    builder = _Builder(where, layer)
+    tree = builder.build(text)
+    if problems is None and builder.problems:
+        raise InvalidConfigurationError(builder.problems)
+    if problems is not None:
+        problems += builder.problems
+    return tree
 
 
 def _decoded(content: bytes, where: str, layer: str) -> str:
@@ -125,8 +132,6 @@ class _Builder:
                     handler(event)
         except yaml.YAMLError as error:
             self._refuse_yaml(error, text)
-        if self.problems:
-            raise InvalidConfigurationError(self.problems)
         if self.root is None or self.root.content is None:
             return Node({}, Origin(self.layer, self.where, 1, 1))
         if not isinstance(self.root.content, dict):
@@ -184,13 +189,16 @@ class _Builder:
         elif self.stack and isinstance(self.stack[-1].node.content, dict) and self.stack[-1].key is None:
             self._fail(origin, "an alias cannot be a key", f"*{event.anchor}")
         else:
-            self._add(known[0], None, known[1])
+            self._add(known[0], None, known[1], origin)
 
-    def _add(self, node: Node, anchor: str | None, size: int) -> None:
+    def _add(self, node: Node, anchor: str | None, size: int, used_at: Origin | None = None) -> None:
         top = self.stack[-1] if self.stack else None
         total = size if top is None else top.size + size
         if total > MAX_NODES:
-            self._fail(node.origin, f"holds more than {MAX_NODES:,} values, aliases counted as often as they are used")
+            self._fail(
+                used_at or node.origin,
+                f"holds more than {MAX_NODES:,} values, aliases counted as often as they are used",
+            )
         if anchor is not None:
             self.anchors[anchor] = (node, size)
         if top is None:
@@ -219,18 +227,40 @@ class _Builder:
         line = min(mark.line + 1, max(len(lines), 1))
         quoted = lines[line - 1].strip() if lines else ""
         quoted = shown(quoted, quoted.partition(":")[0].strip("\"'- "))
-        context = getattr(error, "context_mark", None)
-        since = (
-            f", in what begins in line {context.line + 1}" if context is not None and context.line + 1 != line else ""
-        )
         reason = _REASONS.get(str(error.problem), str(error.problem))
-        self._fail(Origin(self.layer, self.where, line, mark.column + 1), f"is not YAML: {reason}{since}", quoted)
+        context = getattr(error, "context_mark", None)
+        if neighbours := _misfit(lines, line):
+            reason = f"the indentation fits neither {neighbours}"
+        elif context is not None and context.line + 1 != line:
+            reason = f"{reason}, in what begins in line {context.line + 1}"
+        self._fail(Origin(self.layer, self.where, line, mark.column + 1), f"is not YAML: {reason}", quoted)
+
+
+def _misfit(lines: Sequence[str], number: int) -> str:
+    """The two lines between whose indentations that of a line lies, one of them probably being wrong; or nothing."""
+    levels: list[tuple[int, int, int]] = []  # indentation, its first line, its last line
+    for at, line in enumerate(lines[:number], 1):
+        stripped = line.lstrip(" ")
+        if not stripped or stripped.startswith("#"):
+            continue
+        indentation = len(line) - len(stripped)
+        inner = None
+        while levels and levels[-1][0] > indentation:
+            inner = levels.pop()
+        if levels and levels[-1][0] == indentation:
+            levels[-1] = (indentation, levels[-1][1], at)
+        elif at == number and inner is not None and levels:
+            outer = levels[-1]
+            return f"line {outer[2]} ({outer[0]} spaces) nor line {inner[1]} ({inner[0]} spaces)"
+        else:
+            levels.append((indentation, at, at))
+    return ""
 
 
 _REASONS: Final = {
     "mapping values are not allowed in this context": "a second colon, or the line is indented too far",
     "mapping values are not allowed here": "a second colon, or the line is indented too far",
-    "did not find expected key": "the indentation does not fit the lines above",
+    "did not find expected key": "a key was expected here; does the indentation fit the lines above?",
     "could not find expected ':'": "a colon is missing, or the indentation does not fit",
     "found character that cannot start any token": "a tab or another character that cannot stand here; indent with spaces",
     "found a tab character that violates indentation": "a tab; indent with spaces",

@@ -15,7 +15,6 @@ from typing import (
     Annotated,
     Any,
     ClassVar,
-    Final,
     Literal,
     NoReturn,
     TypeAlias,
@@ -158,7 +157,8 @@ class Section:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        for name, bounds in _bounds(type(self)):
+        owner: Any = type(self)
+        for name, bounds in _bounds(owner):
             value = getattr(self, name)
             if problem := bounds.problem(value):
                 raise SettingError(name, f"{name} is {value!r}; it {problem}")

@@ -77,8 +77,12 @@ class Listener:
         protocols = self._runner.server
         assert protocols is not None
         try:
-            self._server = await asyncio.get_running_loop().create_server(protocols, sock=bound, backlog=512)
+            loop = asyncio.get_running_loop()
+            # Known before it listens, so that whoever is cancelled in between leaves nothing open.
+            self._server = await loop.create_server(protocols, sock=bound, backlog=512, start_serving=False)
+            await self._server.start_serving()
         except OSError:
+            self._server = None
             bound.close()
             raise
 

@@ -45,6 +45,11 @@ _NOTHING: Final = 1e-9
 Level: TypeAlias = Literal["none", "low", "high"]
 """How much of a dense feature the prompt has: nothing at all, less than the training mean, more. A missing thing pushes, too."""
 
+_LABELS: Final = tuple(dict.fromkeys(FEATURE_LABELS.values()))
+_LABEL_OF: Final = np.array([_LABELS.index(label) for label in FEATURE_LABELS.values()])
+_FIRST_OF: Final = np.array([_LABEL_OF.tolist().index(at) for at in range(len(_LABELS))])
+"""The label of each feature and the first feature of each label, as positions."""
+
 Array: TypeAlias = NDArray[np.float64]
 
 
@@ -172,11 +177,6 @@ def contributions(predictor: Predictor, features: Features, request: RequestLike
         score=base + parts.sum(0),
         p_success=predictor.predict(features).p_success,
     )
-
-
-_LABELS: Final = tuple(dict.fromkeys(FEATURE_LABELS.values()))
-_LABEL_OF: Final = np.array([_LABELS.index(label) for label in FEATURE_LABELS.values()])
-_FIRST_OF: Final = np.array([_LABEL_OF.tolist().index(at) for at in range(len(_LABELS))])
 
 
 def _levels(vector: NDArray[np.float32], mean: NDArray[np.float32]) -> list[Level | None]:

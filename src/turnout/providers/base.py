@@ -173,12 +173,6 @@ def parse(data: bytes) -> dict[str, Any]:
     return document
 
 
-def listed(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """The objects of a list in a body; a null stands for an empty list."""
-    entries = document.get(key)
-    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
-
-
 def _key(settings: ProviderSettings) -> str:
     if settings.key_variable is None:
         return ""

@@ -75,7 +75,7 @@ class Breaker:
         """Seconds until a call may be admitted; None where one may be now."""
         if self._state == "open":
             return self._left_s() or None
-        if self._state == "half_open" and self._probes_out >= self._settings.probes:
+        if self._state == "half_open" and self._probes_out + self._probes_passed >= self._settings.probes:
             return self._settings.open_s  # a probe is out; nobody knows when it comes back
         return None
 

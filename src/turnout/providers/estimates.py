@@ -74,9 +74,9 @@ class Estimates:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._measured: dict[str, _Measured] = {}
-        self._saved_answers = 0
         if path is not None:
             self._measured = _read(path)
+        self._saved = self._count()
 
     def speeds(self, candidate: str) -> Speeds:
         """What is known of one candidate."""
@@ -120,8 +120,8 @@ class Estimates:
 
     def save(self) -> None:
         """Write what changed; a disk that refuses is logged, never raised."""
-        answers = sum(known.answers + known.load_s.count for known in self._measured.values())
-        if self._path is None or answers == self._saved_answers:
+        count = self._count()
+        if self._path is None or count == self._saved:
             return
         document = {
             "version": VERSION,
@@ -135,7 +135,10 @@ class Estimates:
         except OSError as error:
             logger.warning("the measured speeds were not saved in %s: %s", self._path, error)
         else:
-            self._saved_answers = answers
+            self._saved = count
+
+    def _count(self) -> int:
+        return sum(known.answers + known.load_s.count for known in self._measured.values())
 
 
 def _plain(mean: RunningMean) -> list[float]:
@@ -151,7 +154,7 @@ def _read(path: Path) -> dict[str, _Measured]:
         return {str(name): _measured(entry) for name, entry in document["candidates"].items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         logger.warning("starting without measured speeds: %s cannot be used (%s)", path, error)
         return {}
 
@@ -163,4 +166,7 @@ def _measured(entry: Mapping[str, Any]) -> _Measured:
         if not (abs(log_mean) < 50 and 0 <= log_variance < 1e4 and 0 <= count < 1e15):
             raise ValueError(f"{key} is out of range")
         means[key] = RunningMean(log_mean, log_variance, int(count))
-    return _Measured(**means, answers=int(entry["answers"]))
+    answers = int(entry["answers"])
+    if answers < 0:
+        raise ValueError("answers is below 0")
+    return _Measured(**means, answers=answers)

@@ -32,8 +32,8 @@ MAX_RETRY_AFTER_S = 3600.0
 _OVERFLOW: Final = re.compile(
     r"exceed_context_size|exceeds? the available context|context[ _]length[ _]exceeded|context size has been exceeded"
     r"|maximum context length|exceeds the context (?:length|window|limit)|longer than the (?:context|maximum)"
-    r"|does not fit in (?:the )?context|trying to keep the first|n_keep|prompt is too long|input is too long"
-    r"|exceed.{0,20}context (?:limit|window|length)|prompt too long",
+    r"|does not fit in (?:the )?context|trying to keep the first|n_keep|prompt is too long|input is too (?:long|large)"
+    r"|too large to process|context length is only|exceed.{0,20}context (?:limit|window|length)|prompt too long",
     re.IGNORECASE,
 )
 _LOAD_FAILED: Final = re.compile(
@@ -49,16 +49,21 @@ _NO_MODEL: Final = re.compile(
 )
 _NO_ENDPOINT: Final = re.compile(r"unexpected endpoint|page not found", re.IGNORECASE)
 _CANNOT: Final = re.compile(
-    r"not supported|does(?: not|n't) support|failed to parse (?:messages|tools)|requires? --jinja", re.IGNORECASE
+    r"not supported|does(?: not|n't) support|failed to parse (?:messages|tool)|requires? --jinja"
+    r"|must be of type|not[ _]implemented",
+    re.IGNORECASE,
 )
 _BUSY: Final = re.compile(r"server busy|overloaded|rate.?limit|too many requests|maximum pending", re.IGNORECASE)
-_TAGS: Final = re.compile(r"<[^>]*>|\s+")
+_TAGS: Final = re.compile(r"<[^<>]{0,500}>|\s+")
+_READ_CHARS: Final = 20_000  # no wording that tells anything stands further in
 
 _BY_TYPE: Final[Mapping[str, type[ProviderError]]] = {
     "exceed_context_size_error": ContextOverflowError,
     "context_length_exceeded": ContextOverflowError,
     "model_not_found": NotFoundError,
     "not_found_error": NotFoundError,
+    "not_implemented": BadRequestError,
+    "not_supported_error": BadRequestError,
     "invalid_api_key": AuthenticationError,
     "authentication_error": AuthenticationError,
     "permission_error": AuthenticationError,
@@ -106,6 +111,8 @@ def told_error(document: object) -> Told | None:
         return Told(json.dumps(error)[:MAX_MESSAGE_CHARS])
     if isinstance(document.get("detail"), str):
         return Told(document["detail"])
+    if document.get("object") == "error" and isinstance(document.get("message"), str):
+        return Told(document["message"])
     return None
 
 
@@ -145,7 +152,7 @@ def failure(
 
 
 def _kind(status: int, told: Told) -> type[ProviderError]:
-    text = told.message
+    text = " ".join((told.message[:_READ_CHARS], *told.kinds))
     # Wording that no other failure uses comes first: overflow arrives as 400, 413, 500 and inside a stream of 200.
     if _OVERFLOW.search(text):
         return ContextOverflowError
@@ -183,7 +190,7 @@ def _told_bytes(content: bytes) -> Told:
     told = told_error(_parsed(text))
     if told is not None:
         return told
-    plain = _TAGS.sub(" ", text[:20_000]).strip()
+    plain = _TAGS.sub(" ", text[:_READ_CHARS]).strip()
     return Told(" ".join(plain.split()) or "an empty answer")
 
 

@@ -83,7 +83,11 @@ class Fleet:
             )
 
     async def __aenter__(self) -> Self:
-        await asyncio.gather(*(self._refresh(lane) for lane in self._lanes.values()))
+        try:
+            await asyncio.gather(*(self._refresh(lane) for lane in self._lanes.values()))
+        except BaseException:
+            await self.aclose()
+            raise
         self._tasks = [asyncio.create_task(self._keep_fresh(lane)) for lane in self._lanes.values()]
         self._tasks.append(asyncio.create_task(self._keep_saved()))
         return self
@@ -99,8 +103,11 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await asyncio.gather(*(lane.aclose() for lane in self._lanes.values()))
+        ends = await asyncio.gather(*(lane.aclose() for lane in self._lanes.values()), return_exceptions=True)
         self._estimates.save()
+        for lane, end in zip(self._lanes.values(), ends, strict=True):
+            if isinstance(end, Exception):
+                logger.warning("%s did not close well: %s", lane.provider.name, end)
 
     def on_attempt(self, listener: Callable[[Attempt], None]) -> None:
         """Hear of every attempt as it ends, in the event loop's thread. A listener that raises is logged."""
@@ -164,7 +171,7 @@ class Fleet:
         providers = {name: self._aged(lane.state, now) for name, lane in self._lanes.items()}
         candidates = {}
         for name, lane in self._lanes.items():
-            models = lane.settings.models or [m.name for m in lane.state.models if "embedding" not in m.capabilities]
+            models = lane.settings.models or lane.residence.names
             for model in models:
                 candidate = f"{name}/{model}"
                 candidates[candidate] = self._candidate(candidate, model, lane, providers[name])

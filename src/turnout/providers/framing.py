@@ -47,6 +47,8 @@ class LineDecoder:
             return []
         lines = [b"".join(self._pending), *rest.split(b"\n")]
         last = lines.pop()
+        if max(map(len, lines)) > MAX_FRAME_BYTES or len(last) > MAX_FRAME_BYTES:
+            raise FramingError(f"a line is longer than {MAX_FRAME_BYTES} bytes")
         self._pending, self._pending_bytes = [last], len(last)
         return [line.removesuffix(b"\r") for line in lines]
 
@@ -97,7 +99,7 @@ class EventDecoder:
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
-            self._data_bytes += len(value)
+            self._data_bytes += len(value) + 1
             if self._data_bytes > MAX_FRAME_BYTES:
                 raise FramingError(f"an event is longer than {MAX_FRAME_BYTES} bytes")
             self._data.append(value)

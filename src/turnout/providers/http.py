@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from turnout.errors import IncompleteError, UnreachableError
+from turnout.errors import BadRequestError, IncompleteError, UnreachableError
 from turnout.providers.clock import CallClock
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
@@ -52,6 +52,8 @@ class ByteStream:
         """
         while True:
             left_s, phase = self._clock.left_s(streaming=True)
+            if left_s <= 0:  # a read that finds data at once would never notice
+                raise self._clock.expired(phase)
             try:
                 async with asyncio.timeout(left_s):
                     chunk = await anext(self._chunks, None)
@@ -90,7 +92,7 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self._headers = {"accept-encoding": "identity", "content-type": "application/json", **(headers or {})}
         self._chosen = transport
-        self._transport = None if isinstance(transport, str) else transport
+        self._transport: httpx.AsyncBaseTransport | None = None
         self._urls: dict[str, httpx.URL] = {}
         self._has_answered = False
 
@@ -129,12 +131,21 @@ class HttpClient:
             await response.aclose()
 
     async def _send(self, method: str, path: str, body: Mapping[str, Any] | None, clock: CallClock) -> httpx.Response:
+        try:
+            url = self._urls.get(path)
+            if url is None:
+                url = httpx.URL(self.base_url + path)
+                if (url.port or 0) > 65535:
+                    raise httpx.InvalidURL(f"port {url.port}")
+                self._urls[path] = url
+            text = None if body is None else json.dumps(body, ensure_ascii=False)
+        except httpx.InvalidURL as error:
+            raise BadRequestError(f"{self.base_url + path} is no address ({error})") from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadRequestError(f"the request cannot be written as JSON ({error})") from None
         if self._transport is None:
-            self._transport = open_transport(str(self._chosen), self.base_url)
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = httpx.URL(self.base_url + path)
-        text = None if body is None else json.dumps(body, ensure_ascii=False)
+            chosen = self._chosen
+            self._transport = open_transport(chosen, self.base_url) if isinstance(chosen, str) else chosen
         try:
             return await self._sent(method, url, text, clock)
         except _DroppedError as dropped:
@@ -163,7 +174,7 @@ class HttpClient:
             raise self._unreachable(error) from error
         except (TimeoutError, httpx.ConnectTimeout) as error:
             # The aiohttp transport calls a connection that the server dropped a timeout too; its cause tells.
-            if error.__cause__ is not None and not isinstance(error.__cause__, TimeoutError):
+            if error.__cause__ is not None and not any(isinstance(cause, TimeoutError) for cause in _causes(error)):
                 raise _DroppedError from error
             raise UnreachableError(f"no connection to {self.base_url} within {connect_s:g} s") from error
         except Exception as error:  # each transport breaks in its own classes
@@ -230,8 +241,18 @@ def open_transport(name: str, base_url: str) -> httpx.AsyncBaseTransport:
     return AiohttpTransport(verify=False, trust_env=False, client=session)
 
 
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and what it came from, outermost first; transports wrap one in another."""
+    found: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in found:
+        found.append(step)
+        step = step.__cause__ or step.__context__
+    return found
+
+
 def _told(error: BaseException) -> str:
-    """The innermost reason in words, since transports wrap one error in another."""
+    """The innermost reason in words."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error) or type(error).__name__

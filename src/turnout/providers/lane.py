@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from turnout.config.providers import ProviderSettings
-from turnout.errors import ContextOverflowError, NotLoadedError, ProviderError
+from turnout.errors import ContextOverflowError, IncompleteError, InternalError, NotLoadedError, ProviderError
 from turnout.providers.circuits import Circuits
 from turnout.providers.clock import CallClock
 from turnout.providers.estimates import Estimates
@@ -47,7 +47,7 @@ class Lane:
         self.residence = Residence(
             provider,
             settings,
-            on_load=lambda model, load_s: estimates.loaded(f"{provider.name}/{model}", load_s),
+            on_load=self._loaded,
             running=self.queue.schedule.running_for,
             now=now,
         )
@@ -88,7 +88,7 @@ class Lane:
                     meter.answer = answer
                 return answer
             except ProviderError as error:
-                wait_s = self._retry_wait_s(error, tries, ends_s)
+                wait_s = self._retry_wait_s(model, error, tries, ends_s)
                 if wait_s is None:
                     raise
             await asyncio.sleep(wait_s)
@@ -113,12 +113,14 @@ class Lane:
                             break
                         begun = begun or piece.has_content
                         yield piece
+                    if meter.answer is None:
+                        raise IncompleteError("the stream ended without an answer")
                 # Handed out after the slot is free: the caller may take its time with it.
-                if meter.answer is not None:
-                    yield meter.answer
+                assert meter.answer is not None
+                yield meter.answer
                 return
             except ProviderError as error:
-                wait_s = None if begun else self._retry_wait_s(error, tries, ends_s)
+                wait_s = None if begun else self._retry_wait_s(model, error, tries, ends_s)
                 if wait_s is None:
                     raise
             await asyncio.sleep(wait_s)
@@ -129,9 +131,9 @@ class Lane:
         async with self._attempt(model, None, ends_s, 1) as (call, _):
             return await self.provider.embed(model, texts, call.clock)
 
-    def _retry_wait_s(self, error: ProviderError, tries: int, ends_s: float | None) -> float | None:
+    def _retry_wait_s(self, model: str, error: ProviderError, tries: int, ends_s: float | None) -> float | None:
         if isinstance(error, NotLoadedError):
-            self.residence.forget(error.model)
+            self.residence.forget(model)
         return retry_wait_s(error, tries, self.settings.retry, left_s=self._left_s(ends_s))
 
     @asynccontextmanager
@@ -145,19 +147,21 @@ class Lane:
                 self._check_window(model, request)
             self.circuits.check(model)
             async with self.queue.slot(model, deadline_s=self._left_s(ends_s)) as meter.queue_s:
-                known = self.residence.get(model)
-                meter.load_s = await self.residence.bring_up(model, self._left_s(ends_s))
                 admission = self.circuits.admit(model)
+                was_loaded, left_s = False, None
                 try:
+                    meter.load_s = await self.residence.bring_up(model, self._left_s(ends_s))
+                    known, left_s = self.residence.get(model), self._left_s(ends_s)
+                    was_loaded = known is None or known.loaded is not False
                     yield self._call(model, request, ends_s, meter), meter
-                    admission.succeeded(slowly=self._was_slow(model, request, meter))
-                except ProviderError as error:
-                    admission.failed(
-                        error,
-                        was_loaded=meter.load_s > 0 or (known is not None and known.loaded is True),
-                        own_deadline=ends_s is not None and ends_s - meter.started_s < self.settings.timeouts.total_s,
-                    )
-                    raise
+                    admission.succeeded(slowly=was_loaded and self._was_slow(model, request, meter))
+                except Exception as error:
+                    failure = self._ours(error, model)
+                    own_deadline = left_s is not None and left_s < self.settings.timeouts.total_s
+                    admission.failed(failure, was_loaded=was_loaded, own_deadline=own_deadline)
+                    if failure is error:
+                        raise
+                    raise failure from error
                 finally:
                     admission.ended()
         except ProviderError as error:
@@ -176,11 +180,24 @@ class Lane:
                 )
             self._on_attempt(attempt)
 
+    def _ours(self, error: Exception, model: str) -> ProviderError:
+        """The error itself, or one of ours for an adapter that breaks its promise."""
+        if isinstance(error, ProviderError):
+            return error
+        told = f"the adapter failed ({type(error).__name__}: {error})"
+        return InternalError(told, provider=self.provider.name, model=model)
+
+    def _loaded(self, model: str, load_s: float) -> None:
+        self._estimates.loaded(f"{self.provider.name}/{model}", load_s)
+        resident = self.queue.schedule.resident
+        if resident is not None:
+            self.residence.keep_only(resident | {model})
+
     def _call(self, model: str, request: Request | None, ends_s: float | None, meter: Meter) -> Call:
         settings, known = self.settings.candidate(model), self.residence.get(model)
         request = request if request is not None else Request(())
         patience_s = self.settings.timeouts.first_token_s + self._prefill_s(model, request)
-        if known is None or not known.loaded:
+        if known is not None and known.loaded is False:
             patience_s += self.settings.timeouts.load_s  # it loads on its own, with the request
         clock = CallClock(
             self.settings.timeouts, first_token_s=patience_s, deadline_s=self._left_s(ends_s), now=self._now
@@ -216,7 +233,7 @@ class Lane:
 
     async def load(self, model: str) -> float:
         """Bring a language model into memory now; returns the seconds it took, 0 where it was there."""
-        return await self.residence.bring_up(model, None)
+        return await self.residence.bring_up(model, None, mine=0)
 
     async def unload(self, model: str) -> None:
         """Take a language model out of memory."""

@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias
 from turnout.errors import BadRequestError, ContextOverflowError, NotFoundError
 from turnout.providers import lmstudio_native, lmstudio_responses
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import listed
 from turnout.providers.clock import CallClock
+from turnout.providers.fields import listed
 from turnout.providers.lmstudio_models import loaded_window, read_models_v0, read_models_v1, reasoning_options
 from turnout.providers.names import same_in_lmstudio
 from turnout.providers.openai import OpenAIProvider, read_embeddings

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from turnout.providers.base import listed
-from turnout.providers.openai_wire import count
+from turnout.providers.fields import count, listed
 from turnout.types import LanguageModel
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from turnout.errors import BadRequestError, IncompleteError
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import listed, parse
+from turnout.providers.base import parse
 from turnout.providers.failures import failure, told_error
+from turnout.providers.fields import amount, count, listed
 from turnout.providers.framing import Event, EventDecoder
-from turnout.providers.openai_wire import count
 from turnout.providers.protocol import Call
 from turnout.types import Chunk, Progress, Request, Timings, Usage
 
@@ -31,7 +31,7 @@ def can_express(request: Request) -> bool:
     """Whether the request is system turns and one user turn, without tools, schema, seed or stop."""
     roles = [message.role for message in request.messages]
     return (
-        roles[-1] == "user"
+        roles[-1:] == ["user"]
         and all(role in ("system", "developer") for role in roles[:-1])
         and not request.tools
         and request.answer_format is None
@@ -90,10 +90,10 @@ def _read_result(document: Mapping[str, Any], assembly: Assembly) -> None:
     stats = stats if isinstance(stats, Mapping) else {}
     made = count(stats.get("total_output_tokens"))
     assembly.usage = Usage(count(stats.get("input_tokens")), made, count(stats.get("reasoning_output_tokens")))
-    rate, load = stats.get("tokens_per_second"), stats.get("model_load_time_seconds")
+    rate = amount(stats.get("tokens_per_second"))
     assembly.timings = Timings(
-        load_s=float(load) if isinstance(load, int | float) else None,
-        decode_s=made / rate if made and isinstance(rate, int | float) and rate > 0 else None,
+        load_s=amount(stats.get("model_load_time_seconds")),
+        decode_s=tokens / rate if (tokens := amount(made)) and rate else None,
     )
     assembly.finish = "stop"
 
@@ -125,11 +125,10 @@ class Reader:
         if kind == "reasoning.delta" and isinstance(text, str):
             return Chunk(reasoning=text)
         if kind.startswith(("model_load.", "prompt_processing.")):
-            share = frame.get("progress")
             return Chunk(
                 progress=Progress(
                     "load" if kind.startswith("model_load.") else "prefill",
-                    float(share) if isinstance(share, int | float) else None,
+                    amount(frame.get("progress")),
                 )
             )
         if kind == "chat.end":

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from turnout.errors import BadRequestError, IncompleteError
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import listed, parse
+from turnout.providers.base import parse
 from turnout.providers.failures import failure, told_error
+from turnout.providers.fields import count, listed
 from turnout.providers.framing import Event, EventDecoder
-from turnout.providers.openai_wire import count, read_logprobs
+from turnout.providers.openai_wire import read_logprobs
 from turnout.providers.protocol import Call
 from turnout.types import Chunk, Message, Request, Usage
 
@@ -47,6 +48,8 @@ def body(call: Call, *, stream: bool) -> tuple[dict[str, Any], list[str]]:
     if call.request.reasoning not in (None, "off", "on"):
         document["reasoning"] = {"effort": call.request.reasoning}
     left_out = [name for name in _ELSEWHERE if getattr(sampling, name) not in (None, ())]
+    if call.request.reasoning in ("off", "on"):
+        left_out.append("reasoning")
     return document, [f"{name} cannot be combined with log-probabilities here and was left out" for name in left_out]
 
 

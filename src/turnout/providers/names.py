@@ -32,7 +32,8 @@ def same_in_openai(asked: str, answered: str) -> bool:
     """Clouds answer an alias with the dated release behind it; servers of one file answer with its path."""
     one, other = asked.lower().removesuffix("-latest"), answered.lower()
     return (
-        one == other
+        asked.lower() == answered.lower()
+        or one == other
         or one == _DATED.sub("", other)
         or one.rpartition("/")[2] == other.replace("\\", "/").rpartition("/")[2]
     )

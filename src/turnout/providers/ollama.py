@@ -10,13 +10,13 @@ from typing import Any
 
 from turnout.errors import BadRequestError, ContextOverflowError, IncompleteError, ProviderError
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import HttpProvider, listed, parse
+from turnout.providers.base import HttpProvider, parse
 from turnout.providers.clock import CallClock
 from turnout.providers.failures import failure, told_error
+from turnout.providers.fields import count, listed
 from turnout.providers.framing import JsonLineDecoder
 from turnout.providers.names import ollama_name, same_in_ollama
 from turnout.providers.ollama_wire import chat_body, keep_alive, read_frame
-from turnout.providers.openai_wire import count
 from turnout.providers.protocol import Call, Pieces
 from turnout.types import Answer, Chunk, Embeddings, LanguageModel
 from turnout.types.tokens import least_tokens, likely_tokens

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from turnout.errors import BadRequestError
 from turnout.providers.assembly import Assembly
-from turnout.providers.openai_wire import count, read_logprobs
+from turnout.providers.fields import amount, count, text
+from turnout.providers.openai_wire import read_logprobs
 from turnout.types import Chunk, JsonSchema, Message, Request, Timings, ToolCallDelta, Usage
 
 _OPTIONS = (
@@ -137,8 +138,8 @@ def read_frame(frame: Mapping[str, Any], assembly: Assembly) -> Chunk:
         message = {}
     calls = message.get("tool_calls")
     return Chunk(
-        text=_text(message.get("content")),
-        reasoning=_text(message.get("thinking")),
+        text=text(message.get("content")),
+        reasoning=text(message.get("thinking")),
         tool_calls=_calls(calls, assembly) if isinstance(calls, list) else (),
         logprobs=read_logprobs(frame.get("logprobs")),
     )
@@ -154,15 +155,11 @@ def _calls(calls: list[Any], assembly: Assembly) -> tuple[ToolCallDelta, ...]:
         index = assembly.calls + len(pieces)
         pieces.append(
             ToolCallDelta(
-                index, _text(call.get("id")), _text(function.get("name")), json.dumps(function.get("arguments") or {})
+                index, text(call.get("id")), text(function.get("name")), json.dumps(function.get("arguments") or {})
             )
         )
     return tuple(pieces)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _seconds(nanoseconds: object) -> float:
-    return nanoseconds * _NS if isinstance(nanoseconds, int | float) and nanoseconds > 0 else 0.0
+    return amount(nanoseconds, _NS) or 0.0

@@ -12,12 +12,13 @@ from typing import Any
 from turnout.config.providers import is_loopback
 from turnout.errors import IncompleteError, NotFoundError
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import HttpProvider, listed, parse
+from turnout.providers.base import HttpProvider, parse
 from turnout.providers.clock import CallClock
 from turnout.providers.failures import failure, told_error
+from turnout.providers.fields import count, listed
 from turnout.providers.framing import EventDecoder
 from turnout.providers.names import same_in_openai
-from turnout.providers.openai_wire import DIALECTS, OPENAI, Dialect, chat_body, count, read_frame, read_whole
+from turnout.providers.openai_wire import DIALECTS, OPENAI, Dialect, chat_body, read_frame, read_whole
 from turnout.providers.protocol import Call, Pieces, collect
 from turnout.types import Answer, Chunk, Embeddings, LanguageModel
 

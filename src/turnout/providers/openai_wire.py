@@ -13,6 +13,7 @@ from typing import Any
 
 from turnout.errors import BadRequestError
 from turnout.providers.assembly import Assembly
+from turnout.providers.fields import amount, count, number, objects, text
 from turnout.providers.schemas import closed, is_strict
 from turnout.types import Chunk, Finish, JsonSchema, Message, Request, Timings, TokenLogprob, ToolCallDelta, Usage
 
@@ -44,6 +45,7 @@ OPENAI = Dialect("openai", {})
 LLAMACPP = Dialect(
     "llamacpp",
     {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"},
+    one_tool_choice=False,
     stops_when_left=False,  # measured: it generates to the end, for half a minute and more
 )
 VLLM = Dialect("vllm", {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repetition_penalty"})
@@ -198,13 +200,13 @@ def _read_head(frame: Mapping[str, Any], assembly: Assembly) -> None:
     timings = frame.get("timings")  # llama.cpp
     if isinstance(timings, Mapping):
         assembly.timings = Timings(
-            prefill_s=_scaled(timings.get("prompt_ms"), 0.001), decode_s=_scaled(timings.get("predicted_ms"), 0.001)
+            prefill_s=amount(timings.get("prompt_ms"), 0.001), decode_s=amount(timings.get("predicted_ms"), 0.001)
         )
     stats = frame.get("stats")  # LM Studio's own API
     if isinstance(stats, Mapping) and "generation_time" in stats:
         assembly.timings = Timings(
-            prefill_s=_scaled(stats.get("time_to_first_token"), 1.0),
-            decode_s=_scaled(stats.get("generation_time"), 1.0),
+            prefill_s=amount(stats.get("time_to_first_token"), 1.0),
+            decode_s=amount(stats.get("generation_time"), 1.0),
         )
 
 
@@ -228,9 +230,9 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
 def _content(fields: Mapping[str, Any], logprobs: object) -> Chunk:
     calls = fields.get("tool_calls")
     return Chunk(
-        text=_text(fields.get("content")),
+        text=text(fields.get("content")),
         # Two names for one thing: `reasoning_content` (DeepSeek, llama.cpp, LM Studio), `reasoning` (Ollama, vLLM).
-        reasoning=_text(fields.get("reasoning_content")) or _text(fields.get("reasoning")),
+        reasoning=text(fields.get("reasoning_content")) or text(fields.get("reasoning")),
         tool_calls=tuple(_call(place, call) for place, call in enumerate(calls) if isinstance(call, Mapping))
         if isinstance(calls, list)
         else (),
@@ -245,43 +247,28 @@ def _call(place: int, call: Mapping[str, Any]) -> ToolCallDelta:
     index = call.get("index")
     return ToolCallDelta(
         index if isinstance(index, int) else place,
-        _text(call.get("id")),
-        _text(function.get("name")),
+        text(call.get("id")),
+        text(function.get("name")),
         arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments),
     )
 
 
 def read_logprobs(entries: object) -> tuple[TokenLogprob, ...]:
     """A list of {token, logprob, top_logprobs}, as OpenAI, llama.cpp and Ollama write it."""
-    if not isinstance(entries, list):
-        return ()
     return tuple(
         TokenLogprob(
-            _text(entry.get("token")),
-            float(entry["logprob"]),
+            text(entry.get("token")),
+            logprob,
             tuple(
-                (_text(other.get("token")), float(other["logprob"]))
-                for other in entry.get("top_logprobs") or ()
-                if isinstance(other, Mapping) and isinstance(other.get("logprob"), int | float)
+                (text(other.get("token")), value)
+                for other in objects(entry.get("top_logprobs"))
+                if (value := number(other.get("logprob"))) is not None
             ),
         )
-        for entry in entries
-        if isinstance(entry, Mapping) and isinstance(entry.get("logprob"), int | float)
+        for entry in objects(entries)
+        if (logprob := number(entry.get("logprob"))) is not None
     )
 
 
 def _first(choices: object) -> Mapping[str, Any] | None:
     return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def count(value: object) -> int | None:
-    """A number of tokens, or None where the field holds anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _scaled(value: object, scale: float) -> float | None:
-    return value * scale if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None

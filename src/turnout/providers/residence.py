@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from turnout.config.providers import ProviderSettings
-from turnout.errors import BadRequestError, ProviderTimeoutError
+from turnout.errors import BadRequestError, LoadFailedError, ProviderTimeoutError
 from turnout.providers.clock import CallClock
 from turnout.providers.protocol import Provider
 from turnout.types import LanguageModel
@@ -47,6 +47,17 @@ class Residence:
         known = self._models.get(model)
         return replace(known, loading=True) if known is not None and model in self._loads else known
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The language models that the provider listed when it was last there, those for embeddings left out."""
+        return tuple(name for name, model in self._models.items() if "embedding" not in model.capabilities)
+
+    def keep_only(self, resident: Collection[str]) -> None:
+        """All others were put out of memory to make room."""
+        for name, model in self._models.items():
+            if model.loaded and name not in resident:
+                self._models[name] = replace(model, loaded=False)
+
     def forget(self, model: str) -> None:
         """It turned out not to be in memory."""
         known = self._models.get(model)
@@ -59,8 +70,10 @@ class Residence:
         told = (known.loaded_context_length or known.context_length) if known is not None else None
         return self._settings.candidate(model).context_length or told
 
-    async def bring_up(self, model: str, left_s: float | None) -> float:
+    async def bring_up(self, model: str, left_s: float | None, *, mine: int = 1) -> float:
         """Seconds waited until the language model is in memory with its window; 0 where nothing was to be done.
+
+        `mine` is how many of the requests that hold a slot are the caller's own.
 
         A load is one task for all who wait and outlives them: leaving makes Ollama abort it, and two loads at once
         make LM Studio keep two copies.
@@ -70,10 +83,12 @@ class Residence:
             ProviderError: the load failed.
         """
         known = self._models.get(model)
-        if not self._provider.loads or known is None or (known.loaded and not self._too_small(model, known)):
+        task = self._loads.get(model)
+        if not self._provider.loads or known is None:
+            return 0.0
+        if task is None and known.loaded and not self._too_small(model, known, mine):
             return 0.0
         started_s = self._now()
-        task = self._loads.get(model)
         if task is None:
             task = self._loads[model] = asyncio.create_task(self._load(model))
             task.add_done_callback(lambda done: self._ended(model, done))
@@ -84,14 +99,22 @@ class Residence:
             raise ProviderTimeoutError(
                 "still loading when the deadline came", phase="load", provider=self._provider.name, model=model
             ) from None
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise LoadFailedError(
+                    "the load was given up because Turnout closes", provider=self._provider.name, model=model
+                ) from None
+            raise
         except BadRequestError:
             return 0.0  # this version loads on its own, with the request
         return self._now() - started_s
 
-    def _too_small(self, model: str, known: LanguageModel) -> bool:
+    def _too_small(self, model: str, known: LanguageModel, mine: int) -> bool:
         wanted, window = self._settings.candidate(model).context_length, known.loaded_context_length
+        if wanted is None or window is None:
+            return False
         # A reload ends what runs on the small window, so it waits until only the request that asks for it does.
-        return wanted is not None and window is not None and window < wanted and self._running(model) <= 1
+        return window < min(wanted, known.context_length or wanted) and self._running(model) <= mine
 
     async def _load(self, model: str) -> float:
         started_s = self._now()

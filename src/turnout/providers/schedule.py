@@ -81,12 +81,9 @@ class Schedule:
         now = self._now()
         bound_s = now - self._limits.starvation_s
         starving = next((t for t in self._waiting if t.asked_s <= bound_s and not self._is_resident(t.candidate)), None)
-        passable = self._waiting
-        if starving is not None:
-            if self._may_start(starving):
-                return self._start(starving, now)
-            passable = self._waiting[: self._waiting.index(starving)]
-        ready = [ticket for ticket in passable if self._may_start(ticket)]
+        # Who has waited too long is passed no more; those that came before it still go first.
+        last = len(self._waiting) if starving is None else self._waiting.index(starving) + 1
+        ready = [ticket for ticket in self._waiting[:last] if self._may_start(ticket)]
         chosen = next((t for t in ready if self._is_resident(t.candidate)), None) or next(iter(ready), None)
         return None if chosen is None else self._start(chosen, now)
 
@@ -102,6 +99,11 @@ class Schedule:
         if not self._running[ticket.candidate]:
             del self._running[ticket.candidate]
 
+    @property
+    def resident(self) -> frozenset[str] | None:
+        """What is in memory as far as starts and looks tell; None where everything is at hand."""
+        return None if self._max_resident is None else frozenset(self._resident)
+
     def observe(self, resident: Iterable[str]) -> None:
         """What the provider says is in memory; what runs here counts as resident whatever it says."""
         told = set(resident) | self._running.keys()
@@ -111,10 +113,10 @@ class Schedule:
         self._waiting.remove(ticket)
         ticket.started_s = now
         self._running[ticket.candidate] += 1
-        self._resident.pop(ticket.candidate, None)
-        if self._max_resident is not None:
+        if self._max_resident is not None and ticket.candidate not in self._resident:
             while len(self._resident) >= self._max_resident and (idle := self._idle()) is not None:
                 del self._resident[idle]
+        self._resident.pop(ticket.candidate, None)
         self._resident[ticket.candidate] = None
         return ticket
 
@@ -123,11 +125,8 @@ class Schedule:
             return False
         if self._running[ticket.candidate] >= self._limits.max_concurrent_per_candidate:
             return False
-        return (
-            self._is_resident(ticket.candidate)
-            or len(self._resident) < (self._max_resident or 0)
-            or self._idle() is not None
-        )
+        # A swap puts out an idle one: there is one as long as fewer are at work than may be in memory.
+        return self._is_resident(ticket.candidate) or len(self._running) < (self._max_resident or 0)
 
     def _is_resident(self, candidate: str) -> bool:
         return self._max_resident is None or candidate in self._resident

@@ -11,9 +11,10 @@ _NAMED: Final = ("properties", "$defs", "definitions")
 
 
 def closed(schema: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """The schema with `additionalProperties: false` on every object that does not say otherwise.
+    """The schema with `additionalProperties: false` on every object that names its properties and does not say otherwise.
 
-    Whatever follows the closed schema follows the open one too. Anthropic and OpenAI refuse open objects.
+    Whatever follows the closed schema follows the open one too. Anthropic and OpenAI refuse open objects. Objects of
+    any properties stay open, and so do the parts of an `allOf`, which would shut each other out.
     """
     made = dict(schema)
     if depth > _MAX_DEPTH:
@@ -21,11 +22,11 @@ def closed(schema: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
     for key, value in schema.items():
         if key in _NAMED and isinstance(value, Mapping):
             made[key] = {name: closed(v, depth + 1) if isinstance(v, Mapping) else v for name, v in value.items()}
-        elif key in _LISTS and isinstance(value, list):
+        elif key in _LISTS and key != "allOf" and isinstance(value, list):
             made[key] = [closed(v, depth + 1) if isinstance(v, Mapping) else v for v in value]
         elif key == "items" and isinstance(value, Mapping):
             made[key] = closed(value, depth + 1)
-    if made.get("type") == "object" or "properties" in made:
+    if made.get("properties") and "allOf" not in made:
         made.setdefault("additionalProperties", False)
     return made
 

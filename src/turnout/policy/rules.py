@@ -1,0 +1,300 @@
+"""Rules compiled once from the configuration: which of them hold for a request, and what they do to its candidates.
+
+First match wins inside an effect, except that every rule that forbids is heard: nobody is let in because an earlier rule
+kept somebody else out. A prohibition wins over `force` and `prefer`. Rules that read the predictor's `confidence` or
+`margin` are heard in a second pass, at the place in the order where they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
+
+from turnout.config.expression_variables import AFTER_PREDICTION
+from turnout.config.expressions import CompiledRule, ExpressionError, compile_rule
+from turnout.config.rules import ExchangeRates, Rule
+from turnout.policy.facts import NO_HINTS, Facts, FactSheet
+from turnout.types import TIERS, Hints, Preference, Request, Snapshot, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """The only candidates that a rule leaves, none of them forbidden."""
+
+    candidates: tuple[str, ...]
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """Candidates that a rule prefers, in its order and none of them forbidden, and how sure it is of them."""
+
+    candidates: tuple[str, ...]
+    confidence: float
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A rule that decided something: `effects` are the words of the configuration for what it set."""
+
+    name: str
+    description: str
+    effects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the rules say about one request: None, nobody or false where no rule speaks.
+
+    `forbidden` maps a candidate to the first rule that forbids it; `preference` and `threshold` take the place of those
+    of the request; `hold` keeps a stream back until the answer is judged; `require_local` keeps the prompt on this
+    machine. `rules` are those that decided something, `matched` the positions of all that hold.
+    """
+
+    forced: Forced | None = None
+    forbidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    preferred: Preferred | None = None
+    preference: Preference | float | ExchangeRates | None = None
+    threshold: float | None = None
+    hold: bool = False
+    require_local: bool = False
+    rules: tuple[Spoken, ...] = ()
+    matched: tuple[int, ...] = ()
+
+    def by(self, effect: str) -> str:
+        """The rule that decided an effect; of several that forbid the first; empty for none."""
+        return next((rule.name for rule in self.rules if effect in rule.effects), "")
+
+
+NOTHING_SAID: Final = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One rule with its condition compiled and its targets expanded."""
+
+    rule: Rule
+    condition: CompiledRule
+    force: tuple[str, ...]
+    prefer: tuple[str, ...]
+    forbid: tuple[str, ...]
+    effects: tuple[str, ...]
+    unmatched: tuple[str, ...]
+
+
+class RuleBook:
+    """The rules of one configuration over the candidates that are known. Never changes; safe to share between threads.
+
+    Thirty conditions of one or two comparisons take about 35 microseconds beside making the facts (Intel Xeon at
+    2.1 GHz, one core).
+
+    Args:
+        rules: as configured, in their order.
+        candidates: all that are known, cheapest first.
+        tiers: what the targets `fast` and `strong` mean; by default the cheaper and the dearer half of the candidates.
+        providers: names that conditions may ask for; None where nobody knows yet.
+        scan: finds the kinds of secrets in a request; called only where a condition reads `secrets`.
+        hour: of the day, 0 to 23; by default that of this machine.
+
+    Raises:
+        ExpressionError: a condition is refused; the message begins with the name of its rule.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        candidates: Sequence[str],
+        *,
+        tiers: Mapping[str, Sequence[str]] | None = None,
+        providers: Sequence[str] | None = None,
+        scan: Callable[[Request], Sequence[str]] | None = None,
+        hour: Callable[[], int] | None = None,
+    ) -> None:
+        enabled = [rule for rule in rules if rule.enabled]
+        conditions = [_compiled(rule, providers) for rule in enabled]
+        self._sheet = FactSheet(conditions, scan) if hour is None else FactSheet(conditions, scan, hour)
+        self._entries = _expanded(zip(enabled, conditions, strict=True), candidates, tiers)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        late = [bool(entry.condition.variables & AFTER_PREDICTION) for entry in self._entries]
+        evaluators = [(position, entry.condition.evaluate) for position, entry in enumerate(self._entries)]
+        self._first = [pair for pair, waits in zip(evaluators, late, strict=True) if not waits]
+        self._second = [pair for pair, waits in zip(evaluators, late, strict=True) if waits]
+
+    def with_candidates(self, candidates: Sequence[str], tiers: Mapping[str, Sequence[str]] | None = None) -> RuleBook:
+        """The same rules over other candidates; nothing is compiled again."""
+        book = object.__new__(RuleBook)
+        book._sheet = self._sheet
+        book._entries = _expanded(((entry.rule, entry.condition) for entry in self._entries), candidates, tiers)
+        book._arrange()
+        return book
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def asks_after_prediction(self) -> bool:
+        """Whether a rule waits for the predictor."""
+        return bool(self._second)
+
+    @property
+    def reads_secrets(self) -> bool:
+        """Whether a rule asks what secrets a request holds."""
+        return "secrets" in self._sheet.variables
+
+    @property
+    def unmatched(self) -> tuple[tuple[str, str], ...]:
+        """Rule and target where no known candidate is meant; such a target does nothing."""
+        return tuple((entry.rule.name, target) for entry in self._entries for target in entry.unmatched)
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """How often the condition of a rule failed, and so counted as false, by the name of the rule."""
+        return {entry.rule.name: entry.condition.failures for entry in self._entries if entry.condition.failures}
+
+    def facts(
+        self,
+        request: Request,
+        task: Task,
+        *,
+        preference: str | float = "balanced",
+        hints: Hints = NO_HINTS,
+        last_candidate: str = "",
+        turns: int | None = None,
+        snapshot: Snapshot | None = None,
+        secrets: Sequence[str] | None = None,
+    ) -> Facts:
+        """What these rules ask about a request; see `FactSheet.of`."""
+        return self._sheet.of(
+            request,
+            task,
+            preference=preference,
+            hints=hints,
+            last_candidate=last_candidate,
+            turns=turns,
+            snapshot=snapshot,
+            secrets=secrets,
+        )
+
+    def apply(self, facts: Facts) -> Verdict:
+        """What the rules say that need no prediction. Never fails: a condition that errs does not hold."""
+        if not self._first:
+            return NOTHING_SAID
+        context = facts.context
+        return self._verdict([position for position, holds in self._first if holds(context)])
+
+    def apply_after(self, facts: Facts, verdict: Verdict, *, confidence: float, margin: float) -> Verdict:
+        """What all rules say, those included that wait for the predictor.
+
+        Args:
+            facts: those that `apply` had.
+            verdict: what `apply` said.
+            confidence: probability of success of the predictor's choice.
+            margin: how far its choice is ahead of the next, in utility.
+        """
+        if not self._second:
+            return verdict
+        context = facts.after(confidence, margin).context
+        late = [position for position, holds in self._second if holds(context)]
+        return self._verdict(sorted([*verdict.matched, *late])) if late else verdict
+
+    def _verdict(self, matched: Sequence[int]) -> Verdict:
+        if not matched:
+            return NOTHING_SAID
+        entries = [self._entries[position] for position in matched]
+        forbidden: dict[str, str] = {}
+        for entry in entries:
+            for candidate in entry.forbid:
+                forbidden.setdefault(candidate, entry.rule.name)
+        first: dict[str, _Entry] = {}
+        spoken: list[Spoken] = []
+        for entry in entries:
+            effects = tuple(effect for effect in entry.effects if self._decides(effect, entry, first, forbidden))
+            if effects:
+                spoken.append(Spoken(entry.rule.name, entry.rule.description, effects))
+        forcing, preferring = first.get("force"), first.get("prefer")
+        return Verdict(
+            forced=Forced(_allowed(forcing.force, forbidden), forcing.rule.name) if forcing is not None else None,
+            forbidden=MappingProxyType(forbidden),
+            preferred=_preferred(preferring, forbidden) if preferring is not None else None,
+            preference=first["preference"].rule.then.preference if "preference" in first else None,
+            threshold=first["threshold"].rule.then.threshold if "threshold" in first else None,
+            hold=bool(first["hold"].rule.then.hold) if "hold" in first else False,
+            require_local=bool(first["require_local"].rule.then.require_local) if "require_local" in first else False,
+            rules=tuple(spoken),
+            matched=tuple(matched),
+        )
+
+    @staticmethod
+    def _decides(effect: str, entry: _Entry, first: dict[str, _Entry], forbidden: Mapping[str, str]) -> bool:
+        """Whether a rule decides one of its effects; where it names candidates, one of them must be allowed."""
+        if effect == "forbid":
+            return entry.rule.name in forbidden.values()
+        if effect in first:
+            return False
+        if effect in ("force", "prefer") and not _allowed(
+            entry.force if effect == "force" else entry.prefer, forbidden
+        ):
+            return False
+        first[effect] = entry
+        return True
+
+
+def _preferred(entry: _Entry, forbidden: Mapping[str, str]) -> Preferred:
+    prefer = entry.rule.then.prefer
+    assert prefer is not None
+    return Preferred(_allowed(entry.prefer, forbidden), prefer.confidence, entry.rule.name)
+
+
+def _compiled(rule: Rule, providers: Sequence[str] | None) -> CompiledRule:
+    try:
+        return compile_rule(rule.when, name=rule.name, providers=providers)
+    except ExpressionError as error:
+        raise ExpressionError(f"rule {rule.name!r}: {error}") from None
+
+
+def _expanded(
+    rules: Iterable[tuple[Rule, CompiledRule]], candidates: Sequence[str], tiers: Mapping[str, Sequence[str]] | None
+) -> list[_Entry]:
+    if tiers is None:
+        half = (len(candidates) + 1) // 2
+        tiers = {"fast": candidates[:half], "strong": candidates[half:] or candidates}
+    entries = []
+    for rule, condition in rules:
+        effects = rule.then
+        wanted = (effects.force, effects.prefer.target if effects.prefer is not None else (), effects.forbid)
+        given = tuple(entry.name for entry in fields(effects) if getattr(effects, entry.name) not in (None, ()))
+        unmatched: dict[str, None] = {}
+        force, prefer, forbid = (_targets(names, candidates, tiers, unmatched) for names in wanted)
+        entries.append(_Entry(rule, condition, force, prefer, forbid, given, tuple(unmatched)))
+    return entries
+
+
+def _targets(
+    names: Sequence[str], candidates: Sequence[str], tiers: Mapping[str, Sequence[str]], unmatched: dict[str, None]
+) -> tuple[str, ...]:
+    """The candidates that targets mean, in the order of the targets, then of the candidates; each once."""
+    found: dict[str, None] = {}
+    for name in names:
+        meant = [entry for entry in candidates if name in (entry, entry.partition("/")[0])]
+        if not meant and name in TIERS:
+            meant = [entry for entry in candidates if entry in tiers.get(name, ())]
+        if not meant:
+            meant = [
+                entry for entry in candidates if fnmatchcase(entry, name) or fnmatchcase(entry.partition("/")[0], name)
+            ]
+        if not meant:
+            unmatched[name] = None
+        found.update(dict.fromkeys(meant))
+    return tuple(found)
+
+
+def _allowed(candidates: tuple[str, ...], forbidden: Mapping[str, str]) -> tuple[str, ...]:
+    if not forbidden:
+        return candidates
+    return tuple(name for name in candidates if name not in forbidden)
