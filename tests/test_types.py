@@ -9,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnout.errors import RequestError, TurnoutError
-from turnout.types import COMPLEXITIES, PREFERENCES, TASK_TYPES, TIERS, Message, Request, Tool
+from turnout.types import (
+    COMPLEXITIES,
+    PREFERENCES,
+    TASK_TYPES,
+    TIERS,
+    Chunk,
+    Image,
+    Message,
+    Progress,
+    Request,
+    TokenLogprob,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+)
 
 ANY_TEXT = st.text(st.characters())
 """All of Unicode, lone surrogates too."""
@@ -154,6 +168,221 @@ def test_content_that_is_neither_text_nor_parts_is_refused(content: Any) -> None
 def test_a_content_part_that_is_no_mapping_is_refused(part: Any) -> None:
     with pytest.raises(RequestError, match=r"message 0 has a content part of type"):
         Request.of([{"role": "user", "content": [part]}])
+
+
+# Pictures
+
+
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    ("part", "url"),
+    [
+        ({"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}, PIXEL),
+        ({"type": "image_url", "image_url": PIXEL}, PIXEL),
+        ({"type": "input_image", "image_url": "https://example.org/a.png"}, "https://example.org/a.png"),
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
+            PIXEL,
+        ),
+        ({"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}, "https://example.org/a.png"),
+        ({"type": "image_url", "image_url": None}, ""),
+        ({"type": "image_url", "image_url": {"url": 5}}, ""),
+        ({"type": "image_url", "image_url": ["x"]}, ""),
+        ({"type": "image"}, ""),
+    ],
+)
+def test_a_picture_keeps_its_address_in_whatever_shape_it_comes(part: dict[str, Any], url: str) -> None:
+    assert Request.of([{"role": "user", "content": [part]}]).messages[0].images == (Image(url),)
+
+
+@pytest.mark.xfail(strict=True, reason="a source without data and url becomes data:None;base64,None")
+@pytest.mark.parametrize(
+    "source",
+    [{}, {"type": "file", "file_id": "f1"}, {"type": "base64", "data": "AA"}, {"media_type": "image/png"}],
+    ids=["nothing", "a file elsewhere", "no type", "no content"],
+)
+def test_a_picture_whose_source_holds_no_picture_has_no_address(source: dict[str, Any]) -> None:
+    message = Request.of([{"role": "user", "content": [{"type": "image", "source": source}]}]).messages[0]
+    assert "None" not in message.images[0].url
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type", "content"),
+    [
+        (PIXEL, "image/png", "iVBORw0KGgo="),
+        ("data:image/jpeg;name=a.jpg;base64,AA==", "image/jpeg", "AA=="),
+        ("data:image/png;base64,", "image/png", ""),
+        ("data:image/svg+xml;utf8,<svg/>", "image/svg+xml", None),
+        ("https://example.org/a.png", None, None),
+        ("https://example.org/;base64,AA", None, None),
+        ("", None, None),
+    ],
+)
+def test_a_picture_tells_its_type_and_its_content_where_they_are_inside(
+    url: str, media_type: str | None, content: str | None
+) -> None:
+    assert (Image(url).media_type, Image(url).base64) == (media_type, content)
+
+
+@pytest.mark.xfail(strict=True, reason="the media type is cut at the first semicolon only, not at the comma")
+@pytest.mark.parametrize("url", ["data:image/svg+xml,<svg/>", "data:image/svg+xml,<style>a;b</style>"])
+def test_the_type_of_a_picture_ends_where_its_content_begins(url: str) -> None:
+    assert Image(url).media_type == "image/svg+xml"
+
+
+@given(ANY_TEXT)
+def test_any_address_of_a_picture_can_be_asked_for_its_parts(url: str) -> None:
+    for image in (Image(url), Image(f"data:{url}")):
+        assert image.media_type is None or isinstance(image.media_type, str)
+        assert image.base64 is None or image.url.endswith(image.base64)
+
+
+# Tools and their calls
+
+
+READ = {"name": "read", "description": "reads a file", "parameters": {"type": "object", "properties": {"path": {}}}}
+
+
+@pytest.mark.parametrize("value", [{"type": "function", "function": READ}, READ])
+def test_a_tool_is_taken_with_and_without_its_wrapper(value: dict[str, Any]) -> None:
+    assert Tool.of(value) == Tool("read", "reads a file", READ["parameters"])
+
+
+def test_a_ready_tool_is_returned_as_it_is() -> None:
+    tool = Tool("now")
+    assert Tool.of(tool) is tool
+
+
+@pytest.mark.parametrize("rest", [{}, {"description": None, "parameters": None}, {"description": "", "parameters": {}}])
+def test_a_tool_without_parameters_takes_none(rest: dict[str, Any]) -> None:
+    assert Tool.of({"name": "now", **rest}) == Tool("now", "", {"type": "object", "properties": {}})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"name": ""},
+        {"name": None},
+        {"name": 5},
+        {"function": None},
+        {"function": "read"},
+        {"function": {}},
+        None,
+        "read",
+    ],
+)
+def test_a_tool_without_a_name_is_refused(value: Any) -> None:
+    with pytest.raises(RequestError, match="a tool needs a name"):
+        Tool.of(value)
+
+
+@pytest.mark.parametrize("parameters", ["string", [1], 5, True])
+def test_parameters_that_are_no_schema_are_refused_with_the_name_of_their_tool(parameters: Any) -> None:
+    with pytest.raises(RequestError, match="parameters of tool read"):
+        Tool.of({"name": "read", "parameters": parameters})
+
+
+@given(JUNK)
+def test_anything_is_a_tool_or_a_named_error(value: Any) -> None:
+    for given_value in (value, {"function": value}, {"name": value}, {"name": "x", "parameters": value}):
+        try:
+            tool = Tool.of(given_value)
+        except RequestError as error:
+            assert str(error)
+        else:
+            assert tool.name and isinstance(tool.description, str)
+
+
+def test_calls_of_tools_and_their_results_are_kept() -> None:
+    request = Request.of(
+        [
+            {"role": "user", "content": "look"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path": "a"}'}},
+                    {"id": None, "function": {"name": "now"}},
+                    {"function": {"name": "sum", "arguments": {"of": [1, 2]}}},
+                ],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "content of a"},
+            {"role": "tool", "tool_call_id": None, "name": "now", "content": [{"type": "text", "text": "12:00"}]},
+        ]
+    )
+    assert request.messages[1:] == (
+        Message(
+            "assistant",
+            "",
+            tool_calls=(
+                ToolCall("c1", "read", '{"path": "a"}'),
+                ToolCall("", "now", "{}"),
+                ToolCall("", "sum", '{"of": [1, 2]}'),
+            ),
+        ),
+        Message("tool", "content of a", tool_call_id="c1"),
+        Message("tool", "12:00", name="now"),
+    )
+    assert request.prompt == "look"
+
+
+def test_arguments_are_kept_as_they_came_though_they_are_no_json() -> None:
+    call = {"function": {"name": "read", "arguments": '{"path": '}}
+    assert Request.of([{"role": "assistant", "tool_calls": [call]}]).messages[0].tool_calls[0].arguments == '{"path": '
+
+
+@pytest.mark.parametrize("calls", ["read", b"read", {"id": "c1"}, 5, True])
+def test_calls_that_are_no_list_are_refused(calls: Any) -> None:
+    with pytest.raises(RequestError, match=r"message 0 has tool_calls of type"):
+        Request.of([{"role": "assistant", "tool_calls": calls}])
+
+
+@pytest.mark.parametrize(
+    "call", [None, "read", {}, {"function": None}, {"function": "read"}, {"function": {}}, {"function": {"name": 5}}]
+)
+def test_a_call_without_the_name_of_its_tool_is_refused(call: Any) -> None:
+    with pytest.raises(RequestError, match="message 0 has a tool call without a function name"):
+        Request.of([{"role": "assistant", "tool_calls": [call]}])
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="json.dumps of the arguments is not guarded")
+@pytest.mark.parametrize(
+    "arguments", [{1, 2}, b"{}", object(), {"a": b"x"}], ids=["a set", "bytes", "an object", "inside"]
+)
+def test_arguments_that_cannot_be_json_are_refused(arguments: Any) -> None:
+    with pytest.raises(RequestError):
+        Request.of([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}])
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional={"id": JUNK, "function": JUNK, "name": JUNK}), max_size=3))
+def test_any_calls_are_kept_or_a_named_error(calls: list[Any]) -> None:
+    try:
+        request = Request.of([{"role": "assistant", "tool_calls": calls}])
+    except RequestError as error:
+        assert str(error)
+    else:
+        assert len(request.messages[0].tool_calls) == len(calls)
+
+
+# Pieces of an answer
+
+
+@pytest.mark.parametrize(
+    ("chunk", "has_content"),
+    [
+        (Chunk(), False),
+        (Chunk("a"), True),
+        (Chunk(reasoning="a"), True),
+        (Chunk(tool_calls=(ToolCallDelta(0),)), True),
+        (Chunk(logprobs=(TokenLogprob("a", -1.0),)), False),
+        (Chunk(progress=Progress("load", 0.5)), False),
+    ],
+)
+def test_content_is_what_a_language_model_wrote(chunk: Chunk, has_content: bool) -> None:
+    assert chunk.has_content is has_content
 
 
 # What holds for everything

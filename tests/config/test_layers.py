@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,16 @@ def test_the_example_ships_as_it_stands_in_the_repository(example: str, read: Re
     assert loaded.notes == ()
     assert len(loaded.configuration.routing.rules) >= 5
     assert all(rule.description for rule in loaded.configuration.routing.rules)
+
+
+def test_the_documentation_names_every_section_and_every_key_of_it(read: Read) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    for entry in fields(Configuration):
+        assert f"| `{entry.name}` |" in text
+        section = getattr(Configuration(), entry.name)
+        if is_dataclass(section):
+            (row,) = [line for line in text.splitlines() if line.startswith(f"| `{entry.name}` |")]
+            assert all(f"`{key.name}`" in row for key in fields(section)), row
+    example = text.split("```yaml\n")[1:]
+    for block in example:
+        read(block.split("```")[0])

@@ -35,7 +35,8 @@ class ScriptedProvider:
     """Meets the protocol without any I/O.
 
     Each call of `complete` or `stream` plays the next scene that `plays` was given, and answers at once when there is
-    none; `load` does the same with `loads_like`, and puts out what `max_resident` has no room for. `asked` holds the names of the methods in the order they were called.
+    none; `load` does the same with `loads_like`, and puts out what `max_resident` has no room for. `asked` holds the
+    names of the methods in the order they were called.
     """
 
     def __init__(

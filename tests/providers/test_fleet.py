@@ -443,6 +443,18 @@ async def test_the_measured_speeds_outlive_a_restart(tmp_path: Path, clock: Fake
         assert fleet.snapshot().candidates["local/small"].speeds == before
 
 
+async def test_the_measured_speeds_are_saved_while_it_runs(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turnout.providers.fleet._SAVED_EVERY_S", 0.005)
+    path = tmp_path / "speeds.json"
+    async with fleet_of(clock, ScriptedProvider(clock=clock), path=path) as fleet:
+        for _ in range(2):
+            await fleet.complete("local/small", HELLO)
+            await until(path.exists)
+            path.unlink()
+
+
 async def test_a_damaged_file_of_speeds_is_ignored_with_a_warning(
     tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -456,7 +468,9 @@ async def test_a_damaged_file_of_speeds_is_ignored_with_a_warning(
         assert fleet.snapshot().candidates["local/small"].speeds.measurements == 1
 
 
-async def test_without_a_path_nothing_is_written(tmp_path: Path, clock: FakeClock, monkeypatch: Any) -> None:
+async def test_without_a_path_nothing_is_written(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     async with fleet_of(clock, ScriptedProvider(clock=clock)) as fleet:
         await fleet.complete("local/small", HELLO)

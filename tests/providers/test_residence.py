@@ -227,19 +227,19 @@ async def test_closing_gives_up_what_loads_and_tells_those_who_wait() -> None:
     assert house.residence.get("small") == language_model("small", loaded=False)
 
 
-@pytest.mark.parametrize("after", range(5))
-async def test_one_who_is_cancelled_while_it_closes_stays_cancelled(after: int) -> None:
-    house = House()
-    house.provider.loads_like([asyncio.Event()])
-    waiter = house.ask()
-    await ticks()
-    closing = asyncio.create_task(house.residence.aclose())
-    await ticks(after)
-    was_still_waiting = not waiter.done()
-    waiter.cancel()
-    (end,) = await asyncio.gather(waiter, return_exceptions=True)
-    await closing
-    assert isinstance(end, asyncio.CancelledError) or not was_still_waiting
+@pytest.mark.xfail(strict=True, reason="the cancellation is taken for the load's own and turned into an error")
+async def test_one_who_is_cancelled_while_it_closes_stays_cancelled() -> None:
+    for after in range(6):
+        house = House()
+        house.provider.loads_like([asyncio.Event()])
+        waiter = house.ask()
+        await ticks()
+        closing = asyncio.create_task(house.residence.aclose())
+        await ticks(after)
+        in_time = waiter.cancel()
+        (end,) = await asyncio.gather(waiter, return_exceptions=True)
+        await closing
+        assert isinstance(end, asyncio.CancelledError) or not in_time
 
 
 # Windows that are too small
@@ -331,6 +331,12 @@ def test_the_window_is_the_configured_one_else_what_the_provider_tells(
 ) -> None:
     model = language_model("small", loaded_context_length=loaded_with, context_length=at_most)
     assert House(model, wanted=wanted).residence.window("small") == window
+
+
+@pytest.mark.xfail(strict=True, reason="the configured window is believed even where the language model cannot have it")
+def test_no_window_is_wider_than_the_language_model_can_have() -> None:
+    model = language_model("small", loaded_context_length=8192, context_length=8192)
+    assert House(model, wanted=32768).residence.window("small") == 8192
 
 
 def test_what_the_provider_says_replaces_what_it_said() -> None:

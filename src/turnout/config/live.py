@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -74,9 +75,9 @@ class LiveConfiguration:
     ) -> None:
         self.path = Path(path)
         self._settle_s, self._empty_s, self._recheck_s = settle_s, empty_s, recheck_s
-        found = machine()
+        looked = cache(machine)
         self._load: Callable[[bytes], Loaded] = lambda content: load_content(
-            content, str(path), profile=profile, settings=settings, environment=environment, machine=lambda: found
+            content, str(path), profile=profile, settings=settings, environment=environment, machine=looked
         )
         content = read_bytes(self.path)
         self.current: Loaded = self._load(content)

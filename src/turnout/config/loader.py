@@ -17,13 +17,13 @@ from turnout.config.checks import check
 from turnout.config.layers import PROFILE_VARIABLE, only_known_providers, read_profile, with_environment, with_settings
 from turnout.config.legacy import translated
 from turnout.config.machine import Machine, look
-from turnout.config.problems import InvalidConfigurationError, Problem
+from turnout.config.problems import Problem
 from turnout.config.schema import PRESETS, Configuration, fingerprint, to_plain
 from turnout.config.shape import complete, with_models_by_name, without_empty
 from turnout.config.source import parse, read_bytes
 from turnout.config.tree import DEFAULT, Node, Origin, merge, written
 from turnout.config.tree import Path as KeyPath
-from turnout.config.validate import in_order, validated
+from turnout.config.validate import validated
 
 FILE_VARIABLE: Final = "TURNOUT_CONFIG"
 USUAL_FILE: Final = Path("config/hybrid.yaml")
@@ -175,6 +175,3 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
         yield path, value
     for step, entry in steps:
         yield from _leaves(entry, (*path, step))
-
-
-__all__ = ["InvalidConfigurationError", "Loaded", "example_text", "in_order", "load", "load_content", "usual_file"]

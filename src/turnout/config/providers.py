@@ -12,7 +12,6 @@ from turnout.config.values import (
     Count,
     Flag,
     FrozenMapping,
-    NamedList,
     Natural,
     NotNegative,
     Positive,
@@ -185,7 +184,7 @@ class Provider(Section):
     local: Flag | None = None
     key_variable: Text | None = None
     transport: Transport = "aiohttp"
-    models: Annotated[Mapping[str, CandidateSettings], NamedList()] = field(default_factory=FrozenMapping)
+    models: Mapping[str, CandidateSettings] = field(default_factory=FrozenMapping)
     timeouts: Timeouts | None = None
     queue: QueueLimits | None = None
     breaker: BreakerSettings | None = None

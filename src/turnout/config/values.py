@@ -125,17 +125,6 @@ Names: TypeAlias = Annotated[tuple[Text, ...], OneOrMany()]
 
 
 @dataclass(frozen=True, slots=True)
-class NamedList:
-    """Metadata of a mapping of sections: in a file, a list of names, or of sections with a `name`, stands for it."""
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Called by pydantic."""
-        mapping = handler(schema)
-        named = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
-        return {"anyOf": [{"type": "array", "items": {"anyOf": [{"type": "string"}, named]}}, mapping]}
-
-
-@dataclass(frozen=True, slots=True)
 class OneOf:
     """Metadata of a union: one message in place of one for each member."""
 

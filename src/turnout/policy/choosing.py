@@ -5,94 +5,41 @@ Eligible, forced or forbidden, judged by the predictor, weighed, and where that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from turnout.config.rules import ExchangeRates
+from turnout.errors import NoCandidateError
 from turnout.features import Features
 from turnout.policy.candidates import Candidate, Needs
 from turnout.policy.conversations import Turn, inherited
-from turnout.policy.eligibility import obstacle
-from turnout.policy.memory import allowed_bytes, room_for
+from turnout.policy.facts import Facts
 from turnout.policy.policy import Policy
-from turnout.policy.rules import Verdict
-from turnout.policy.seconds import expected_seconds, likely_load_s
+from turnout.policy.rules import RuleBook, Verdict
+from turnout.policy.shortlist import Entry, shortlist
 from turnout.policy.utility import exchange_rate, worth
 from turnout.predictor import Prediction, Predictor
-from turnout.types import CandidateState, Excluded, ExpectedSeconds, Ranked, Request, Snapshot
+from turnout.types import Excluded, Ranked, Request, Snapshot
 
 _UNLEARNED: Final = 0.5  # nothing is known of anybody: an even chance for all, so that seconds, cost and order decide
-_SLOWER_ON_BUSY_CPU: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What choosing came to: the ranking, who was excluded, and why the first is first."""
+    """What choosing came to: the ranking, who was excluded, why the first is first, what the rules said, which
+    preference counted in the end, and whether the predictor is out of its depth."""
 
     ranking: tuple[Ranked, ...]
     excluded: tuple[Excluded, ...]
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    candidate: Candidate
-    state: CandidateState | None
-    expected: ExpectedSeconds | None
-    cost_usd: float | None
-
-
-def eligible(
-    policy: Policy, request: Request, needs: Needs, verdict: Verdict, snapshot: Snapshot | None, turn: Turn | None
-) -> tuple[list[_Entry], list[Excluded]]:
-    """Those who can and may serve, with what serving would take, and those who cannot, with the reason."""
-    states: Mapping[str, CandidateState] = snapshot.candidates if snapshot is not None else {}
-    pool = policy.pool.candidates(snapshot)
-    resources = snapshot.resources if snapshot is not None else None
-    limits = policy.configuration.resources
-    free = None if resources is None else allowed_bytes(resources, limits)
-    busy = resources is not None and resources.cpu_share * 100 > limits.cpu.max_percent
-    pairs = [(candidate, states.get(candidate.name)) for candidate in pool]
-    entries: list[_Entry] = []
-    excluded: list[Excluded] = []
-    for candidate, state in pairs:
-        name = candidate.name
-        rule = verdict.forbidden.get(name)
-        if rule is not None:
-            excluded.append(Excluded(name, f"the rule {rule!r} forbids it", rule))
-            continue
-        if verdict.forced is not None and name not in verdict.forced.candidates:
-            excluded.append(Excluded(name, f"the rule {verdict.forced.rule!r} forces another", verdict.forced.rule))
-            continue
-        reason = obstacle(candidate, state, needs, require_local=bool(verdict.require_local))
-        if reason:
-            excluded.append(Excluded(name, reason))
-            continue
-        evict_s = 0.0
-        if free is not None and candidate.local and state is not None and state.model and state.model.loaded is False:
-            room = room_for(candidate, state, pairs, free)
-            if room.verdict == "never" or (room.verdict == "evicts" and limits.does_not_fit == "exclude"):
-                excluded.append(Excluded(name, room.told))
-                continue
-            evict_s = sum(likely_load_s(other, seen) for other, seen in pairs if other.name in room.evicted)
-        expected = None
-        if state is not None:
-            known_tokens = turn.tokens if turn is not None and turn.candidate == name else 0
-            slower = _SLOWER_ON_BUSY_CPU if busy and candidate.local and _on_cpu(state) else 1.0
-            expected = expected_seconds(
-                candidate, state, needs, known_tokens=known_tokens, evict_s=evict_s, slower=slower
-            )
-        entries.append(_Entry(candidate, state, expected, candidate.cost_usd(needs.prompt_tokens, needs.answer_tokens)))
-    return entries, excluded
-
-
-def _on_cpu(state: CandidateState) -> bool:
-    return state.model is not None and not state.model.vram_bytes
+    verdict: Verdict
+    preference: str | float | ExchangeRates
+    out_of_depth: bool
 
 
 def rank(
-    entries: list[_Entry],
+    entries: list[Entry],
     predictor: Predictor | None,
     prediction: Prediction | None,
     preference: str | float | ExchangeRates,
@@ -183,7 +130,10 @@ def settle(
         return ranked, "nothing was learned of these candidates yet: seconds, cost and the configured order decide"
     surest = max(ranked, key=lambda entry: entry.p_success)
     if surest is first:
-        return ranked, f"the most likely to succeed ({first.p_success:.0%}) and worth its expense at preference {preference}"
+        return (
+            ranked,
+            f"the most likely to succeed ({first.p_success:.0%}) and worth its expense at preference {preference}",
+        )
     gain = (surest.p_success - first.p_success) * 100
     return ranked, (
         f"{surest.candidate} would add {gain:.0f} points of success, too little for its expense at preference {preference}"
@@ -192,23 +142,57 @@ def settle(
 
 def choose(
     policy: Policy,
+    candidates: Sequence[Candidate],
+    rules: RuleBook,
+    facts: Facts,
     predictor: Predictor | None,
     prediction: Prediction | None,
     features: Features,
     request: Request,
-    verdict: Verdict,
+    preference: str | float | ExchangeRates | None,
     *,
-    preference: str | float | ExchangeRates,
     snapshot: Snapshot | None,
     turn: Turn | None,
 ) -> Choice:
-    """All steps. The ranking is empty where no candidate can serve."""
+    """All steps.
+
+    Raises:
+        NoCandidateError: nobody can serve; with everybody's reason.
+    """
+    verdict = rules.apply(facts)
     needs = Needs.of(request, features.task.type)
-    entries, excluded = eligible(policy, request, needs, verdict, snapshot, turn)
-    if not entries:
-        return Choice((), tuple(excluded), "no candidate can serve this")
     out_of_depth = predictor is not None and prediction is not None and prediction.novelty > predictor.novelty_limit
     cautious = out_of_depth and features.task.tier == "strong"
-    ranked = rank(entries, predictor, prediction, preference, request=request, turn=turn, cautious=cautious)
-    ranked, reason = settle(ranked, verdict, policy, preference=str(preference), cautious=cautious, turn=turn)
-    return Choice(tuple(ranked), tuple(excluded), reason)
+
+    def weigh(verdict: Verdict) -> tuple[list[Ranked], list[Excluded], str | float | ExchangeRates]:
+        entries, excluded = shortlist(policy, candidates, needs, verdict, snapshot, turn)
+        counts = _preference(policy, verdict, preference)
+        ranked = rank(entries, predictor, prediction, counts, request=request, turn=turn, cautious=cautious)
+        return ranked, excluded, counts
+
+    ranked, excluded, counts = weigh(verdict)
+    if ranked and rules.asks_after_prediction:
+        margin = ranked[0].utility - ranked[1].utility if len(ranked) > 1 else 1.0
+        after = rules.apply_after(facts, verdict, confidence=ranked[0].p_success, margin=margin)
+        if after is not verdict:
+            verdict = after
+            ranked, excluded, counts = weigh(verdict)
+    if not ranked:
+        raise NoCandidateError({entry.candidate: entry.reason for entry in excluded})
+    ranked, reason = settle(ranked, verdict, policy, preference=_told(counts), cautious=cautious, turn=turn)
+    return Choice(tuple(ranked), tuple(excluded), reason, verdict, counts, out_of_depth)
+
+
+def _preference(
+    policy: Policy, verdict: Verdict, asked: str | float | ExchangeRates | None
+) -> str | float | ExchangeRates:
+    """A rule's goes before the caller's, which goes before the configured one."""
+    if verdict.preference is not None:
+        return verdict.preference
+    return policy.configuration.routing.preference if asked is None else asked
+
+
+def _told(preference: str | float | ExchangeRates) -> str:
+    if isinstance(preference, ExchangeRates):
+        return f"{preference.success_per_second:g} a second and {preference.success_per_cent:g} a cent"
+    return str(preference)

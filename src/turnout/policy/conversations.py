@@ -37,24 +37,20 @@ class Conversations:
 
     Args:
         capacity: how many are remembered.
-        forgotten_after_s: how long after its last turn; a provider's cache does not last longer either.
         now: the monotonic clock.
     """
 
-    def __init__(
-        self, capacity: int = 10_000, forgotten_after_s: float = 3600.0, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, capacity: int = 10_000, now: Callable[[], float] = time.monotonic) -> None:
         self._capacity = capacity
-        self._forgotten_after_s = forgotten_after_s
         self._now = now
         self._turns: OrderedDict[str, Turn] = OrderedDict()
         self._lock = Lock()
 
-    def last(self, conversation: str) -> Turn | None:
-        """The turn before, if it is remembered."""
+    def last(self, conversation: str, forget_after_s: float = 3600.0) -> Turn | None:
+        """The turn before, unless it is longer ago than that: a provider's cache does not last longer either."""
         with self._lock:
             turn = self._turns.get(conversation)
-        return turn if turn is not None and self._now() - turn.at_s <= self._forgotten_after_s else None
+        return turn if turn is not None and self._now() - turn.at_s <= forget_after_s else None
 
     def note(self, conversation: str, candidate: str, p_success: Mapping[str, float], tokens: int) -> None:
         """Remember a turn. `tokens` is what the candidate has read and written in this conversation so far."""

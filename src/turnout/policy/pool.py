@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from turnout.config.providers import CandidateSettings, Provider
 from turnout.config.schema import Configuration
@@ -27,13 +27,16 @@ class Pool:
         self._open = tuple(name for name, entry in self._providers.items() if not entry.models)
         self._listed: tuple[frozenset[str], tuple[Candidate, ...]] = (frozenset(), ())
 
-    def candidates(self, snapshot: Snapshot | None) -> tuple[Candidate, ...]:
-        """Those named in the configuration, then those that their providers list."""
-        if snapshot is None or not self._open:
+    def candidates(self, snapshot: Snapshot | None, learned: Sequence[str] = ()) -> tuple[Candidate, ...]:
+        """Those named in the configuration, then those that their providers list.
+
+        Without a snapshot nobody lists anything: then those that the predictor has learned of stand for them.
+        """
+        if not self._open:
             return self._named
-        names = frozenset(snapshot.candidates)
+        names = frozenset(learned if snapshot is None else snapshot.candidates)
         if names != self._listed[0]:
-            found = [name.partition("/") for name in snapshot.candidates]
+            found = [name.partition("/") for name in (learned if snapshot is None else snapshot.candidates)]
             listed = tuple(self._candidate(provider, model) for provider, _, model in found if provider in self._open)
             self._listed = (names, listed)
         return (*self._named, *self._listed[1])

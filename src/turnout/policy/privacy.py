@@ -27,11 +27,12 @@ MAX_SCAN_CHARACTERS: Final = 1_000_000
 
 _FOLD: Final = np.uint32(0x20202020)
 _KNUTH: Final = np.uint32(2654435761)
+_FIBONACCI: Final = np.uint32(0x9E3779B1 ^ 0x5BD1E996)
 _SHIFT: Final = np.uint32(16)
 _DIGITS: Final = bytes(48 if 48 <= byte < 58 else 32 if byte in b" -" else 46 for byte in range(256))
-"""Digits as 0, blanks and dashes as blanks, all else as dots: long numbers are then found as plain text."""
+"""Digits as 0, blanks and dashes as blanks, all else as dots: a long number is then a run of two signs."""
 
-_LONG_NUMBERS: Final = (b"0" * 14, b"0000 0000 0000 00", b"0000 000000 0000")
+_LONG_NUMBER: Final = re.compile(rb"0[0 ]{13,}+")
 _CARD: Final = re.compile(
     rb"(?<![\w.,-])(?:"
     rb"(?:4\d{3}|5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720|6011|64[4-9]\d|65\d\d|35\d\d|62\d\d)"
@@ -69,14 +70,20 @@ def _by_marker(patterns: Iterable[Pattern]) -> dict[int, tuple[Pattern, ...]]:
 _AT: Final = _by_marker(PATTERNS)
 
 
-def _table() -> NDArray[np.bool_]:
-    """Whether the upper half of the product of a window with Knuth's constant is that of some marker."""
+def _table(multiplier: np.uint32) -> NDArray[np.bool_]:
+    """Whether the upper half of the product of a window with a multiplier is that of some marker."""
     table = np.zeros(1 << 16, np.bool_)
-    table[(np.array(list(_AT), np.uint32) * _KNUTH) >> _SHIFT] = True
+    table[(np.array(list(_AT), np.uint32) * multiplier) >> _SHIFT] = True
     return table
 
 
-_TABLE: Final = _table()
+_TABLE: Final = _table(_KNUTH)
+_SECOND_TABLE: Final = _table(_FIBONACCI)
+_BLOCK: Final = 1 << 14
+"""Windows looked at together: their arrays stay in the cache of a core, a third of the time for long texts."""
+
+_FEW: Final = 32
+"""One window in 200 is taken for a marker by chance; where there are more places, a second table takes these out."""
 
 
 class SecretScanner:
@@ -137,14 +144,7 @@ def _texts(request: Request) -> Iterator[str]:
 def _kinds_at_markers(raw: bytes) -> set[str]:
     """Kinds whose pattern matches where one of its markers stands."""
     found: set[str] = set()
-    size = len(raw) - 3
-    if size <= 0:
-        return found
-    windows = np.ndarray((size,), "<u4", raw, strides=(1,)) | _FOLD  # each begins one byte after the one before
-    hashes = windows * _KNUTH
-    hashes >>= _SHIFT
-    places = _TABLE.take(hashes).nonzero()[0]
-    for place, window in zip(places.tolist(), windows.take(places).tolist(), strict=True):
+    for place, window in _marked(raw):
         for entry in _AT.get(window, ()):
             start = place - entry.offset
             if entry.kind in found or start < 0:
@@ -155,14 +155,31 @@ def _kinds_at_markers(raw: bytes) -> set[str]:
     return found
 
 
+def _marked(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Places where a marker may stand, each with the four bytes there as a number without case."""
+    size = len(raw) - 3
+    for first in range(0, size, _BLOCK):
+        length = min(_BLOCK, size - first)
+        windows = np.ndarray((length,), "<u4", raw, first, (1,)) | _FOLD  # each begins one byte after the one before
+        hashes = windows * _KNUTH
+        hashes >>= _SHIFT
+        places = _TABLE.take(hashes).nonzero()[0]
+        if places.size > _FEW:
+            places = places[_SECOND_TABLE.take((windows.take(places) * _FIBONACCI) >> _SHIFT)]
+        yield from zip((places + first).tolist(), windows.take(places).tolist(), strict=True)
+
+
 def _numbers(raw: bytes) -> Iterator[str]:
     """Card numbers and IBANs whose check digits are right."""
-    digits = raw.translate(_DIGITS)
-    if not any(number in digits for number in _LONG_NUMBERS):
-        return
-    if any(_is_card(match[0]) for match in _CARD.finditer(raw)):
+    card = iban = False
+    for run in _LONG_NUMBER.finditer(raw.translate(_DIGITS)):
+        start, end = run.span()
+        card = card or any(_is_card(found[0]) for found in _CARD.finditer(raw, start, end + 2))
+        # Letters stand before the digits, and in some countries between them.
+        iban = iban or any(_is_iban(found[0]) for found in _IBAN.finditer(raw, max(0, start - 10), end + 24))
+    if card:
         yield CARD
-    if any(_is_iban(match[0]) for match in _IBAN.finditer(raw)):
+    if iban:
         yield IBAN
 
 

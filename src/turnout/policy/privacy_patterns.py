@@ -72,7 +72,7 @@ _MIN_PASSWORD_BITS: Final = 16.0
 def _assigned(found: re.Match[bytes]) -> bool:
     """A value that looks made, not a name, a call, a path into a configuration or a word."""
     value = found["quoted"] or found["bare"] or b""
-    if is_placeholder(value) or _CODE.search(value) or not _mixed(value):
+    if not _mixed(value) or _CODE.search(value) or is_placeholder(value):
         return False
     if not found["quoted"] and _NAME.fullmatch(value) and len(_TURNS.findall(value)) < 3:
         return False
@@ -123,8 +123,8 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 _NO_WORD_BEFORE: Final = rb"(?<![A-Za-z0-9_-])"
 _END: Final = rb"(?![A-Za-z0-9_-])"
 _ASSIGNED: Final = (
-    rb"\w{0,2}[\"']?\s{0,4}(?:=>|:=|==?|:)\s{0,4}(?:[rbf]?[\"'`](?P<quoted>[^\"'`\s]{6,200})[\"'`]"
-    rb"|(?P<bare>[^\"'`\s,;)]{8,200}))"
+    rb"\w{0,2}[\"']?\s{0,4}(?:=>|:=|==?|:)\s{0,4}(?:[rbf]?[\"'`](?P<quoted>[^\"'`\s]{6,100})[\"'`]"
+    rb"|(?P<bare>[^\"'`\s,;)=:]{8,100}={0,2}))"
 )
 
 PATTERNS: Final[tuple[Pattern, ...]] = (

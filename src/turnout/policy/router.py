@@ -3,51 +3,107 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from turnout.config.paths import champion_folder
-from turnout.errors import ArtifactError, RequestError
-from turnout.features import extract
+from turnout.config.rules import ExchangeRates
+from turnout.errors import ArtifactError, ArtifactMissingError, ConfigurationError, NoCandidateError, RequestError
+from turnout.features import Features, extract
+from turnout.policy.conversations import Conversations
 from turnout.policy.utility import utilities
-from turnout.predictor import Predictor, load
-from turnout.types import Decision, Ranked, Request, RequestLike
+from turnout.predictor import Prediction, Predictor, load
+from turnout.types import Decision, Hints, Ranked, Request, RequestLike, Snapshot
+
+if TYPE_CHECKING:
+    from turnout.policy.policy import Policy
 
 logger = logging.getLogger(__name__)
 
+NO_HINTS: Final = Hints()
+
 
 class Router:
-    """Serves one predictor. Safe to share between threads; `reload` swaps the predictor in one step."""
+    """Serves one predictor under one policy. Safe to share between threads; both are swapped in one step.
 
-    def __init__(self, predictor: Predictor, folder: Path | None = None) -> None:
+    Args:
+        predictor: what was learned; None before anything was.
+        folder: where `reload` finds a newer one.
+        policy: candidates, rules and limits of a configuration; None routes among what the predictor knows.
+
+    Raises:
+        ConfigurationError: neither a predictor nor a policy.
+    """
+
+    def __init__(self, predictor: Predictor | None, folder: Path | None = None, policy: Policy | None = None) -> None:
+        if predictor is None and policy is None:
+            raise ConfigurationError("a router needs a predictor, a configuration, or both")
         self._predictor = predictor
+        self._policy = policy
         self._folder = folder
         self._reloading = Lock()
+        self._conversations = Conversations()
         # The first call pays for lazy imports and caches inside NumPy; better here than in a request.
-        self.route("warm-up")
+        with suppress(NoCandidateError):
+            self.route("warm-up")
 
     @classmethod
-    def load(cls, path: str | PathLike[str] | None = None) -> Router:
+    def load(
+        cls,
+        path: str | PathLike[str] | None = None,
+        *,
+        configuration: str | PathLike[str] | Policy | None = None,
+    ) -> Router:
         """Load a predictor folder; without a path the champion.
+
+        With a configuration (a file, or a policy made of one) its candidates, rules and limits count, and a champion
+        that is not there yet is no error: until then rules, seconds and the configured order decide.
 
         Raises:
             ArtifactError: the folder is missing, damaged, or made for other features; the message says what to do.
+            ConfigurationError: the configuration is not valid; every problem with its line.
         """
         folder = Path(path) if path is not None else champion_folder()
-        return cls(load(folder), folder)
+        if configuration is None:
+            return cls(load(folder), folder)
+        from turnout.policy.policy import Policy
+
+        policy = configuration if isinstance(configuration, Policy) else Policy.load(configuration)
+        try:
+            predictor = load(folder)
+        except ArtifactMissingError:
+            if path is not None:
+                raise
+            predictor = None
+        return cls(predictor, folder, policy)
 
     @property
-    def predictor(self) -> Predictor:
-        """The predictor that serves now."""
+    def predictor(self) -> Predictor | None:
+        """The predictor that serves now; None before anything was learned."""
         return self._predictor
 
     @property
+    def policy(self) -> Policy | None:
+        """The policy that counts now."""
+        return self._policy
+
+    @property
     def candidates(self) -> tuple[str, ...]:
-        """The candidates that can be chosen, cheapest first."""
-        return self._predictor.candidates
+        """The candidates that can be chosen: those configured, else those of the predictor, cheapest first."""
+        policy, predictor = self._policy, self._predictor
+        if policy is not None:
+            learned = predictor.candidates if predictor is not None else ()
+            return tuple(candidate.name for candidate in policy.candidates(None, learned))
+        return predictor.candidates if predictor is not None else ()
+
+    def configure(self, policy: Policy) -> None:
+        """Follow another policy from the next request on; a request under way keeps the one it began with."""
+        self._policy = policy
 
     def reload(self) -> bool:
         """Read the folder again. A folder that cannot be served leaves the old predictor serving.
@@ -65,48 +121,79 @@ class Router:
                 return False
         return True
 
-    def route(self, request: RequestLike, preference: str | float = "balanced") -> Decision:
+    def route(
+        self,
+        request: RequestLike,
+        preference: str | float | ExchangeRates | None = None,
+        *,
+        hints: Hints = NO_HINTS,
+        snapshot: Snapshot | None = None,
+    ) -> Decision:
         """Decide which candidate should take a request.
 
         Args:
             request: a prompt, a list of chat messages, or a `Request`.
-            preference: fast, balanced, quality, or the exchange rate itself (see `policy.utility`).
+            preference: fast, balanced, quality, the exchange rate itself (see `policy.utility`), or what a second and a
+                cent are worth; by default the configured one, else balanced.
+            hints: conversation, user and headers.
+            snapshot: what is known of providers and candidates now; None plans without.
 
         Raises:
             RequestError: nothing to route, a wrong type, or an unknown preference.
+            NoCandidateError: no candidate can serve this; with the reason of each.
         """
         request = Request.of(request)
         if not request.prompt.strip() and not any(message.images for message in request.messages):
             raise RequestError("the prompt is empty; give at least one character that is not white space")
-        predictor = self._predictor
+        predictor, policy = self._predictor, self._policy  # read once: a reload in between must not mix two
         features = extract(request)
-        prediction = predictor.predict(features)
-        values = utilities(prediction, preference)
-        out_of_depth = prediction.novelty > predictor.novelty_limit
-        cautious = out_of_depth and features.task.tier == "strong"
-        order = np.argsort(-(prediction.p_success if cautious else values), kind="stable").tolist()
-        p_success, utility = prediction.p_success.tolist(), values.tolist()
-        seconds = None if prediction.seconds is None else prediction.seconds.tolist()
-        cost = None if prediction.cost_usd is None else prediction.cost_usd.tolist()
-        ranking = tuple(
-            Ranked(
-                predictor.candidates[position],
-                p_success[position],
-                None if seconds is None else seconds[position],
-                None if cost is None else cost[position],
-                utility[position],
+        prediction = predictor.predict(features) if predictor is not None else None
+        if policy is not None:
+            from turnout.policy.decide import decide  # rules bring a parser that a router without them never needs
+
+            return decide(
+                policy, self._conversations, predictor, prediction, features, request, preference, hints, snapshot
             )
-            for position in order
+        assert predictor is not None and prediction is not None
+        return _learned(predictor, prediction, features, "balanced" if preference is None else preference)
+
+    def answered(self, conversation: str, candidate: str) -> None:
+        """Another candidate than the chosen one answered in the end; the next turn should know."""
+        self._conversations.correct(conversation, candidate)
+
+
+def _learned(
+    predictor: Predictor, prediction: Prediction, features: Features, preference: str | float | ExchangeRates
+) -> Decision:
+    """A decision from the predictor alone."""
+    if isinstance(preference, ExchangeRates):
+        raise RequestError("what a second and a cent are worth counts under a configuration only")
+    values = utilities(prediction, preference)
+    out_of_depth = prediction.novelty > predictor.novelty_limit
+    cautious = out_of_depth and features.task.tier == "strong"
+    order = np.argsort(-(prediction.p_success if cautious else values), kind="stable").tolist()
+    p_success, utility = prediction.p_success.tolist(), values.tolist()
+    seconds = None if prediction.seconds is None else prediction.seconds.tolist()
+    cost = None if prediction.cost_usd is None else prediction.cost_usd.tolist()
+    ranking = tuple(
+        Ranked(
+            predictor.candidates[position],
+            p_success[position],
+            None if seconds is None else seconds[position],
+            None if cost is None else cost[position],
+            utility[position],
         )
-        return Decision(
-            candidate=ranking[0].candidate,
-            confidence=ranking[0].p_success,
-            reason=_reason(ranking, preference, cautious),
-            ranking=ranking,
-            task=features.task,
-            novelty=prediction.novelty,
-            out_of_depth=out_of_depth,
-        )
+        for position in order
+    )
+    return Decision(
+        candidate=ranking[0].candidate,
+        confidence=ranking[0].p_success,
+        reason=_reason(ranking, preference, cautious),
+        ranking=ranking,
+        task=features.task,
+        novelty=prediction.novelty,
+        out_of_depth=out_of_depth,
+    )
 
 
 def _reason(ranking: tuple[Ranked, ...], preference: str | float, cautious: bool) -> str:

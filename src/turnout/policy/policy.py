@@ -1,0 +1,62 @@
+"""One configuration, compiled: its candidates, its rules over them, its search for secrets. Never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from turnout.config.loader import load
+from turnout.config.schema import Configuration, fingerprint
+from turnout.policy.candidates import Candidate
+from turnout.policy.pool import Pool
+from turnout.policy.privacy import SecretScanner
+from turnout.policy.rules import RuleBook
+from turnout.types import Snapshot
+
+
+class Policy:
+    """What a router follows. A changed configuration is another policy, swapped in one step.
+
+    Raises:
+        ConfigurationError: a rule's condition is refused, or a pattern of the user's could hurt.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.fingerprint = fingerprint(configuration)
+        self.pool = Pool(configuration)
+        privacy = configuration.privacy
+        scanner = SecretScanner(privacy.patterns, privacy.max_scan_characters) if privacy.scan else None
+        names = tuple(candidate.name for candidate in self.pool.candidates(None))
+        self._rules = (
+            names,
+            RuleBook(
+                configuration.routing.rules,
+                names,
+                providers=tuple(configuration.providers),
+                scan=scanner.scan_request if scanner is not None else lambda _: (),
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | PathLike[str] | None = None) -> Policy:
+        """Read, check and compile a configuration file; without a path the one that the loader finds.
+
+        Raises:
+            ConfigurationError: the file cannot be read or is not valid; every problem with its line.
+        """
+        return cls(load(None if path is None else Path(path)).configuration)
+
+    def candidates(self, snapshot: Snapshot | None, learned: Sequence[str] = ()) -> tuple[Candidate, ...]:
+        """Those that are named, and those that their providers list; see `Pool.candidates`."""
+        return self.pool.candidates(snapshot, learned)
+
+    def rules(self, candidates: Sequence[Candidate]) -> RuleBook:
+        """The rules with their targets among these candidates."""
+        names = tuple(candidate.name for candidate in candidates)
+        known, book = self._rules  # read once: another thread may put another pair in its place
+        if names != known:
+            book = book.with_candidates(names)
+            self._rules = (names, book)
+        return book
