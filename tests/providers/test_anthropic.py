@@ -237,7 +237,6 @@ async def test_the_sampling_it_does_not_know_is_warned_of() -> None:
         assert warnings == (f"{name} is not understood here and was left out",)
 
 
-@pytest.mark.xfail(strict=True, reason="0 == False, so `not in (None, False)` takes a seed of 0 for none")
 async def test_a_seed_of_zero_is_warned_of_too() -> None:
     assert (await sent(ask(sampling=Sampling(seed=0))))[1]
 
@@ -322,7 +321,6 @@ async def test_pictures_stand_before_their_text() -> None:
     assert body["messages"][1]["content"] == [inline]
 
 
-@pytest.mark.xfail(strict=True, reason="pictures of a tool's result are dropped; the API takes them inside the result")
 async def test_a_picture_in_the_result_of_a_tool_is_not_lost_in_silence() -> None:
     calls = (ToolCall("c1", "screenshot", "{}"),)
     body, warnings = await sent(
@@ -331,7 +329,6 @@ async def test_a_picture_in_the_result_of_a_tool_is_not_lost_in_silence() -> Non
     assert "iVBORw0KGgo=" in json.dumps(body) or warnings
 
 
-@pytest.mark.xfail(strict=True, reason="an empty address or a data URI without base64 is sent as a web address")
 @pytest.mark.parametrize("url", ["", "data:image/svg+xml,<svg/>"])
 async def test_a_picture_without_an_address_is_refused_before_anything_is_sent(url: str) -> None:
     server = Sent()
@@ -366,17 +363,11 @@ async def test_reasoning_that_is_off_is_not_mentioned() -> None:
     assert "thinking" not in (await sent(ask(reasoning="off")))[0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="max_tokens bounds the answer, reasoning included; it is raised to 2048 and more without a word"
-)
 async def test_a_bound_too_small_for_reasoning_is_kept_or_warned_of() -> None:
     body, warnings = await sent(ask(reasoning="low", sampling=Sampling(max_tokens=100)))
     assert body["max_tokens"] == 100 or warnings
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the API answers 400 to thinking together with a temperature, top_k or a forced tool"
-)
 @pytest.mark.parametrize(
     "rest",
     [
@@ -395,9 +386,6 @@ async def test_what_does_not_go_with_reasoning_is_warned_of_and_not_sent(rest: d
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with thinking on, the API wants the signed thinking of the turn that called; no Message has it"
-)
 async def test_between_a_call_of_a_tool_and_its_result_reasoning_is_left_out_and_that_is_told() -> None:
     calls = (ToolCall("c1", "read", "{}"),)
     body, warnings = await sent(

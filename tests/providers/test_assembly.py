@@ -42,13 +42,12 @@ def slow_split(text: str) -> tuple[str, str]:
 # Reasoning out of text
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(TEXTS, CUTS)
 def test_any_cut_of_any_text_gives_the_same_text_and_reasoning(text: str, places: list[int]) -> None:
     assert split(*cut(text, places)) == split(text) == split(*text) == slow_split(text)
 
 
-@settings(max_examples=200)
 @given(TEXTS, CUTS)
 def test_a_block_that_opens_the_answer_is_split_wherever_it_is_cut(text: str, places: list[int]) -> None:
     opened = f" \n<think>{text}"

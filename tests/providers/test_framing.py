@@ -113,19 +113,17 @@ def slow_events(data: bytes) -> list[Event]:
 # Any cut, any bytes
 
 
-@settings(max_examples=150)
 @given(STREAMS, CUTS)
 def test_any_cut_of_any_stream_gives_the_lines_of_the_slow_decoder(data: bytes, places: list[int]) -> None:
     assert decode(LineDecoder(), *cut(data, places)) == decode(LineDecoder(), data) == slow_lines(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(STREAMS, CUTS)
 def test_any_cut_of_any_stream_gives_the_events_of_the_slow_decoder(data: bytes, places: list[int]) -> None:
     assert decode(EventDecoder(), *cut(data, places)) == decode(EventDecoder(), data) == slow_events(data)
 
 
-@settings(max_examples=150)
 @given(STREAMS, CUTS)
 def test_any_cut_of_any_stream_gives_the_same_documents(data: bytes, places: list[int]) -> None:
     expected = [Event("", line) for line in slow_lines(data) if line.strip()]
@@ -168,7 +166,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(mutated(), CUTS)
 def test_damaged_real_streams_give_the_same_frames_however_they_are_cut(data: bytes, places: list[int]) -> None:
     assert decode(EventDecoder(), *cut(data, places)) == slow_events(data)

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from turnout.errors import BadRequestError, IncompleteError, ProviderError
@@ -661,7 +661,6 @@ def test_any_json_in_place_of_the_frames_gives_an_answer_or_a_provider_error(fra
             assert error.message
 
 
-@settings(max_examples=150)
 @given(st.sampled_from(sorted(STREAMS)), st.data())
 def test_damaged_bytes_of_a_stream_give_an_answer_or_a_provider_error(name: str, data: st.DataObject) -> None:
     frames = STREAMS[name]

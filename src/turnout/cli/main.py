@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from turnout import __version__
-from turnout.cli import emulate, jobs, route
+from turnout.cli import config, emulate, jobs, route
 from turnout.errors import TurnoutError
 
 
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     shared.add_argument("--json", action="store_true", help="print one machine-readable object to standard output")
     route.add_command(commands, shared)
     jobs.add_commands(commands, shared)
+    config.add_command(commands, shared)
     emulate.add_command(commands, shared)
     return parser
 

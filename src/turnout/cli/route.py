@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from turnout.errors import DataError, RequestError
 from turnout.policy import Router
-from turnout.types import Decision
+from turnout.types import Decision, Hints
 
 
 def add_command(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -19,7 +20,11 @@ def add_command(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser("route", parents=[shared], help="decide which candidate should take a prompt")
     parser.add_argument("prompts", nargs="*", metavar="PROMPT", help="one or more prompts; '-' reads standard input")
     parser.add_argument("--file", type=Path, metavar="PROMPTS.jsonl", help="objects with 'id' and 'prompt', one a line")
-    parser.add_argument("--preference", default="balanced", help="fast, balanced, quality, or an exchange rate")
+    parser.add_argument("--preference", help="fast, balanced, quality, or an exchange rate (default: as configured)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="follow the candidates and rules of a configuration"
+    )
+    parser.add_argument("--conversation", default="", metavar="ID", help="the prompts are turns of one conversation")
     parser.add_argument("--predictor", type=Path, metavar="FOLDER", help="another predictor than the champion")
     parser.add_argument("--explain", action="store_true", help="show every candidate and how the task was judged")
     parser.set_defaults(run=run, refuse=parser.error)
@@ -29,13 +34,15 @@ def run(options: argparse.Namespace) -> int:
     """Route what was asked for; with --file or several prompts one result a line."""
     if bool(options.prompts) == (options.file is not None):
         options.refuse("give either prompts or --file PROMPTS.jsonl")
-    router = Router.load(options.predictor)
-    preference = _preference(options.preference)
+    configuration = options.config or os.environ.get("TURNOUT_CONFIG") or None
+    router = Router.load(options.predictor, configuration=configuration)
+    preference = None if options.preference is None else _preference(options.preference)
+    hints = Hints(conversation=options.conversation)
     if options.file is not None:
         failed = 0
         for identifier, prompt in _read_file(options.file):
             try:
-                result = to_json(router.route(prompt, preference))
+                result = to_json(router.route(prompt, preference, hints=hints))
             except RequestError as error:
                 failed += 1
                 result = {"error": str(error)}
@@ -46,9 +53,10 @@ def run(options: argparse.Namespace) -> int:
         return 1 if failed else 0
     for prompt in options.prompts:
         text = sys.stdin.read() if prompt == "-" else prompt
-        decision = router.route(text, preference)
+        decision = router.route(text, preference, hints=hints)
         if options.json:
-            print(json.dumps(to_json(decision)))
+            explained = {"explanation": decision.explain().to_json()} if options.explain else {}
+            print(json.dumps({**to_json(decision), **explained}))
         else:
             print(_card(text, decision, explain=options.explain))
     return 0
@@ -81,6 +89,9 @@ def to_json(decision: Decision) -> dict[str, Any]:
         },
         "novelty": round(decision.novelty, 3),
         "out_of_depth": decision.out_of_depth,
+        "rules": list(decision.rules),
+        "secrets": list(decision.secrets),
+        "excluded": {entry.candidate: entry.reason for entry in decision.excluded},
     }
 
 
@@ -124,18 +135,5 @@ def _card(prompt: str, decision: Decision, *, explain: bool) -> str:
         f"    {decision.reason}",
     ]
     if explain:
-        width = max(len(entry.candidate) for entry in decision.ranking)
-        lines.append(f"    {'candidate':{width}}  success  seconds     cost  utility")
-        for entry in decision.ranking:
-            seconds = "      –" if entry.expected_s is None else f"{entry.expected_s:7.1f}"
-            cost = "       –" if entry.cost_usd is None else f"{entry.cost_usd:8.4f}"
-            lines.append(
-                f"    {entry.candidate:{width}}  {entry.p_success:7.1%}  {seconds} {cost}  {entry.utility:7.3f}"
-            )
-        types = sorted(task.type_scores.items(), key=lambda item: -item[1])[:3]
-        lines.append(
-            f"    task: {', '.join(f'{name} {score:.0%}' for name, score in types)}; complexity "
-            f"{task.complexity_score:.1f} of 10; strong tier {task.tier_score:.0%}; new to the predictor {decision.novelty:.0%}"
-            f"{' (out of its depth)' if decision.out_of_depth else ''}"
-        )
+        lines += [f"  {line}" for line in decision.explain().text().splitlines()[2:]]
     return "\n".join(lines)

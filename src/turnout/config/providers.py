@@ -25,7 +25,10 @@ from turnout.errors import ConfigurationError
 Capability: TypeAlias = Literal["chat", "embedding", "tools", "vision", "json_schema", "reasoning", "logprobs"]
 Transport: TypeAlias = Literal["aiohttp", "httpx"]
 
-_URL: Final = re.compile(r"https?://(?P<user>[^/@]*@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/:@\s]+)(:\d{1,5})?(/\S*)?")
+_URL: Final = re.compile(
+    r"https?://(?:[^/?#@\s\\]*@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/?#@:\[\]\s\\]+)(?::(?P<port>\d{1,5}))?(?:/[^?#\s\\]*)?"
+)
+_LAST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,14 +198,14 @@ class Provider(Section):
         """An address without a password, a variable that can exist, names that can stand in candidates."""
         if not self.kind or self.kind != self.kind.strip():
             raise SettingError("kind", f"kind is {self.kind!r}; it names an adapter, such as ollama")
+        if "@" in self.base_url.partition("://")[2]:
+            raise SettingError("base_url", "base_url holds a user name or a password; name a variable in key_variable")
         found = _URL.fullmatch(self.base_url)
-        if found is None:
+        if found is None or int(found["port"] or 0) > _LAST_PORT:
             raise SettingError(
                 "base_url",
                 f"base_url is {self.base_url!r}; expected http://HOST:PORT or https://HOST, with a path or not",
             )
-        if found["user"]:
-            raise SettingError("base_url", "base_url holds a user name or a password; name a variable in key_variable")
         variable = self.key_variable
         if variable is not None and (
             not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable) or redacted(variable) != variable

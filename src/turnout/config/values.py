@@ -69,7 +69,11 @@ class Strict:
         """What is wrong with a value, or nothing."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return ""
-        if math.isnan(value) or (math.isinf(value) and not self.infinite):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # a whole number that no float can hold
+            return "must be a finite number"
+        if not finite and (math.isnan(value) or not self.infinite):
             return "must be a finite number"
         low = self.above is not None and value <= self.above
         low = low or (self.least is not None and value < self.least)

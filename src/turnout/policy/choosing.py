@@ -111,11 +111,10 @@ def settle(
     learned = first.learned and ranked[1].learned
     unsure = cautious or not learned or margin < policy.configuration.routing.unsure_margin
     if unsure and verdict.preferred is not None:
-        for target in verdict.preferred.candidates:
-            place = next((n for n, entry in enumerate(ranked) if entry.candidate == target), None)
-            if place is not None:
-                ranked.insert(0, ranked.pop(place))
-                return ranked, f"the predictor is not sure, and the rule {verdict.preferred.rule!r} prefers it"
+        place = _preferred_place(ranked, verdict.preferred.candidates, policy.configuration.routing.unsure_margin)
+        if place is not None:
+            ranked.insert(0, ranked.pop(place))
+            return ranked, f"the predictor is not sure, and the rule {verdict.preferred.rule!r} prefers it"
     stay = policy.configuration.routing.conversations
     if turn is not None and stay.enabled and turn.candidate != first.candidate:
         place = next((n for n, entry in enumerate(ranked) if entry.candidate == turn.candidate), None)
@@ -138,6 +137,15 @@ def settle(
     return ranked, (
         f"{surest.candidate} would add {gain:.0f} points of success, too little for its expense at preference {preference}"
     )
+
+
+def _preferred_place(ranked: list[Ranked], preferred: Sequence[str], margin: float) -> int | None:
+    """Where the preferred one stands: the first in the rule's order that is about as good as the best of them."""
+    places = {entry.candidate: place for place, entry in enumerate(ranked) if entry.candidate in preferred}
+    if not places:
+        return None
+    best = ranked[min(places.values())].utility
+    return next(places[name] for name in preferred if name in places and ranked[places[name]].utility >= best - margin)
 
 
 def choose(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from turnout.config.rules import ExchangeRates
 from turnout.features import Features
 from turnout.policy.choosing import choose
@@ -22,6 +25,7 @@ def decide(
     preference: str | float | ExchangeRates | None,
     hints: Hints,
     snapshot: Snapshot | None,
+    explainer: Callable[[Decision], Any],
 ) -> Decision:
     """See `Router.route`.
 
@@ -75,4 +79,5 @@ def decide(
         hold=verdict.hold,
         secrets=tuple(facts.values.get("secrets", ())),
         configuration=policy.fingerprint,
+        explainer=explainer,
     )

@@ -25,13 +25,13 @@ KINDS: Final[tuple[str, ...]] = (*dict.fromkeys(entry.kind for entry in PATTERNS
 
 MAX_SCAN_CHARACTERS: Final = 1_000_000
 
-_FOLD: Final = np.uint32(0x20202020)
 _KNUTH: Final = np.uint32(2654435761)
 _FIBONACCI: Final = np.uint32(0x9E3779B1 ^ 0x5BD1E996)
 _SHIFT: Final = np.uint32(16)
 _DIGITS: Final = bytes(48 if 48 <= byte < 58 else 32 if byte in b" -" else 46 for byte in range(256))
 """Digits as 0, blanks and dashes as blanks, all else as dots: a long number is then a run of two signs."""
 
+_FEWEST_DIGITS: Final = 14
 _LONG_NUMBER: Final = re.compile(rb"0[0 ]{13,}+")
 _CARD: Final = re.compile(
     rb"(?<![\w.,-])(?:"
@@ -56,7 +56,7 @@ _TEST_IBANS: Final = frozenset((b"DE89370400440532013000", b"GB82WEST12345698765
 
 
 def _word(marker: str) -> int:
-    return int.from_bytes(marker.encode("latin-1"), "little") | int(_FOLD)
+    return int.from_bytes(marker.encode(), "little")
 
 
 def _by_marker(patterns: Iterable[Pattern]) -> dict[int, tuple[Pattern, ...]]:
@@ -156,23 +156,30 @@ def _kinds_at_markers(raw: bytes) -> set[str]:
 
 
 def _marked(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Places where a marker may stand, each with the four bytes there as a number without case."""
+    """Places where a marker may stand, each with the four bytes there in lower case."""
     size = len(raw) - 3
+    lower = raw.lower()
     for first in range(0, size, _BLOCK):
-        length = min(_BLOCK, size - first)
-        windows = np.ndarray((length,), "<u4", raw, first, (1,)) | _FOLD  # each begins one byte after the one before
+        windows = np.ndarray(
+            (min(_BLOCK, size - first),), "<u4", lower, first, (1,)
+        )  # each a byte after the one before
         hashes = windows * _KNUTH
         hashes >>= _SHIFT
         places = _TABLE.take(hashes).nonzero()[0]
         if places.size > _FEW:
             places = places[_SECOND_TABLE.take((windows.take(places) * _FIBONACCI) >> _SHIFT)]
-        yield from zip((places + first).tolist(), windows.take(places).tolist(), strict=True)
+        if places.size:
+            words = windows.take(places).tolist()
+            yield from zip((places + first if first else places).tolist(), words, strict=True)
 
 
 def _numbers(raw: bytes) -> Iterator[str]:
     """Card numbers and IBANs whose check digits are right."""
     card = iban = False
-    for run in _LONG_NUMBER.finditer(raw.translate(_DIGITS)):
+    digits = raw.translate(_DIGITS)
+    if digits.count(b"0") < _FEWEST_DIGITS:
+        return
+    for run in _LONG_NUMBER.finditer(digits):
         start, end = run.span()
         card = card or any(_is_card(found[0]) for found in _CARD.finditer(raw, start, end + 2))
         # Letters stand before the digits, and in some countries between them.

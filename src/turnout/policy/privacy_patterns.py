@@ -216,7 +216,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern("azure_key", ("sig=",), _compiled(rb"(?<=[?&])sig=[A-Za-z0-9%+/]{43,60}(?:%3D|=)(?=&|\s|[\"']|$)")),
     Pattern(
         "azure_key",
-        tuple(f"{digit}q~{letter}" for digit in "6789" for letter in _ALNUM + ".-\x7f~"),
+        tuple(f"{digit}q~{letter}" for digit in "6789" for letter in _ALNUM + ".-_~"),
         _compiled(rb"(?<![\w.~-])[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}(?![\w~-])"),
         offset=3,
         accepts=_real,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,7 @@ from turnout.predictor import Prediction, Predictor, load
 from turnout.types import Decision, Hints, Ranked, Request, RequestLike, Snapshot
 
 if TYPE_CHECKING:
+    from turnout.policy.explanation import Explanation
     from turnout.policy.policy import Policy
 
 logger = logging.getLogger(__name__)
@@ -148,14 +150,29 @@ class Router:
         predictor, policy = self._predictor, self._policy  # read once: a reload in between must not mix two
         features = extract(request)
         prediction = predictor.predict(features) if predictor is not None else None
+
+        def explainer(decision: Decision) -> Explanation:
+            from turnout.policy.explanation import explain  # for people who ask, not for the request's path
+
+            return explain(decision, predictor, features, request)
+
         if policy is not None:
             from turnout.policy.decide import decide  # rules bring a parser that a router without them never needs
 
             return decide(
-                policy, self._conversations, predictor, prediction, features, request, preference, hints, snapshot
+                policy,
+                self._conversations,
+                predictor,
+                prediction,
+                features,
+                request,
+                preference,
+                hints,
+                snapshot,
+                explainer,
             )
         assert predictor is not None and prediction is not None
-        return _learned(predictor, prediction, features, "balanced" if preference is None else preference)
+        return _learned(predictor, prediction, features, "balanced" if preference is None else preference, explainer)
 
     def answered(self, conversation: str, candidate: str) -> None:
         """Another candidate than the chosen one answered in the end; the next turn should know."""
@@ -163,7 +180,11 @@ class Router:
 
 
 def _learned(
-    predictor: Predictor, prediction: Prediction, features: Features, preference: str | float | ExchangeRates
+    predictor: Predictor,
+    prediction: Prediction,
+    features: Features,
+    preference: str | float | ExchangeRates,
+    explainer: Callable[[Decision], Explanation],
 ) -> Decision:
     """A decision from the predictor alone."""
     if isinstance(preference, ExchangeRates):
@@ -193,6 +214,8 @@ def _learned(
         task=features.task,
         novelty=prediction.novelty,
         out_of_depth=out_of_depth,
+        preference=str(preference),
+        explainer=explainer,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 
 from turnout.types.task import Task
 
@@ -82,3 +83,14 @@ class Decision:
     hold: bool = False
     secrets: tuple[str, ...] = ()
     configuration: str = ""
+    explainer: Callable[[Decision], Any] | None = field(default=None, repr=False, compare=False)
+
+    def explain(self) -> Any:
+        """Everything that led here, as a `turnout.policy.explanation.Explanation`: `text()` for people, `to_json()`.
+
+        Raises:
+            ValueError: the decision was not made by a router, or was copied from a log.
+        """
+        if self.explainer is None:
+            raise ValueError("only a decision that a router has just made can be explained")
+        return self.explainer(self)

@@ -1,0 +1,185 @@
+"""Why a decision came out as it did, and what would have changed it: as text for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from turnout.features import Features
+from turnout.policy.utility import EXCHANGE_RATES
+from turnout.predictor import Predictor
+from turnout.predictor.contributions import Breakdown, contributions
+from turnout.types import Decision, Ranked, RequestLike
+
+_SHOWN: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """An exchange rate at which another candidate would have been chosen, all else equal."""
+
+    candidate: str
+    rate: float
+    preference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with what pushed it.
+
+    `pushes` splits each candidate's probability of success into exact contributions of features, `over_next` what
+    pushed the chosen one over the runner-up; both are empty where no predictor spoke. `flips` are changes of
+    preference that would have changed the choice.
+    """
+
+    decision: Decision
+    pushes: tuple[Breakdown, ...] = ()
+    over_next: Breakdown | None = None
+    flips: tuple[Flip, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        decision = asdict(self.decision)
+        del decision["explainer"]
+        for entry, ranked in zip(decision["ranking"], self.decision.ranking, strict=True):
+            if ranked.expected is not None:
+                entry["expected"]["total_s"] = ranked.expected.total_s
+        return {
+            **decision,
+            "pushes": [asdict(breakdown) for breakdown in self.pushes],
+            "over_next": None if self.over_next is None else asdict(self.over_next),
+            "flips": [asdict(flip) for flip in self.flips],
+        }
+
+    def text(self) -> str:
+        """A card for a terminal of 100 columns."""
+        decision = self.decision
+        lines = [
+            f"{decision.candidate}  ({decision.confidence:.0%} sure of success)",
+            f"  because {decision.reason}",
+            *self._table(),
+        ]
+        if decision.rules:
+            lines.append(f"  rules that spoke: {', '.join(decision.rules)}")
+        if decision.secrets:
+            lines.append(f"  secrets in the prompt: {', '.join(decision.secrets)}")
+        lines += [f"  not {entry.candidate}: {entry.reason}" for entry in decision.excluded]
+        if self.pushes:
+            lines.append(f"  what pushed {decision.candidate}, in points of success from a usual {self._base():.0f}:")
+            lines += _pushes(self.pushes[0])
+        if self.over_next is not None:
+            lines.append(f"  what pushed it over {self.over_next.over}:")
+            lines += _pushes(self.over_next)
+        for flip in self.flips:
+            lines.append(f"  at an exchange rate of {flip.rate:.2f} ({flip.preference}) it would be {flip.candidate}")
+        task = decision.task
+        lines.append(
+            f"  task: {task.type}, {task.complexity} ({task.complexity_score:.1f} of 10), {task.tier} tier "
+            f"({task.tier_score:.0%} strong); new to the predictor {decision.novelty:.0%}"
+            f"{', out of its depth' if decision.out_of_depth else ''}; chosen with probability {decision.propensity:.2f}"
+        )
+        return "\n".join(lines)
+
+    def _base(self) -> float:
+        return self.pushes[0].base_points
+
+    def _table(self) -> list[str]:
+        width = max(len(entry.candidate) for entry in self.decision.ranking)
+        head = f"  {'candidate':{width}}  success  seconds (load wait read write)      cost  utility"
+        return [head, *(_row(entry, width) for entry in self.decision.ranking)]
+
+
+def _row(entry: Ranked, width: int) -> str:
+    return f"  {entry.candidate:{width}}  {_chance(entry)}  {_seconds(entry):30} {_cost(entry)}  {entry.utility:7.3f}"
+
+
+def _chance(entry: Ranked) -> str:
+    return f"{entry.p_success:6.1%} " if entry.learned else f"{entry.p_success:6.1%}?"
+
+
+def _seconds(entry: Ranked) -> str:
+    if entry.expected_s is None:
+        return "      –"
+    parts = entry.expected
+    if parts is None:
+        return f"{entry.expected_s:7.1f}"
+    made_room = f" +{parts.evict_s:.1f} to swap back" if parts.evict_s else ""
+    return f"{entry.expected_s:7.1f} ({parts.load_s:.1f} {parts.queue_s:.1f} {parts.prefill_s:.1f} {parts.decode_s:.1f}){made_room}"
+
+
+def _cost(entry: Ranked) -> str:
+    return "       –" if entry.cost_usd is None else f"{entry.cost_usd:8.4f}"
+
+
+def _pushes(breakdown: Breakdown) -> list[str]:
+    return [
+        f"    {part.points:+6.1f}  {part.label}{f' ({part.level})' if part.level else ''}" for part in breakdown.parts
+    ] + [f"    {breakdown.calibration_points:+6.1f}  calibration"]
+
+
+def explain(decision: Decision, predictor: Predictor | None, features: Features, request: RequestLike) -> Explanation:
+    """Explain a decision that this predictor made for this request."""
+    flips = _flips(decision)
+    known = [entry.candidate for entry in decision.ranking if entry.learned]
+    if predictor is None or not known:
+        return Explanation(decision, flips=flips)
+    found = contributions(predictor, features, request)
+    pushes = tuple(found.of(candidate, shown=_SHOWN) for candidate in known)
+    over = None
+    if decision.candidate in known and len(known) > 1:
+        other = next(candidate for candidate in known if candidate != decision.candidate)
+        over = found.difference(decision.candidate, other, shown=_SHOWN)
+    return Explanation(decision, pushes, over, flips)
+
+
+def _flips(decision: Decision) -> tuple[Flip, ...]:
+    """Rates at which the utilities of the chosen and another candidate cross.
+
+    Utility is p - rate * expense, so the expense can be read back from what the decision holds.
+    """
+    rate = _rate(decision.preference)
+    if not rate or len(decision.ranking) < 2:
+        return ()
+    chosen = decision.ranking[0]
+    found: list[Flip] = []
+    for other in decision.ranking[1:]:
+        expense, others = (chosen.p_success - chosen.utility) / rate, (other.p_success - other.utility) / rate
+        if abs(expense - others) < 1e-9:
+            continue
+        crossing = (chosen.p_success - other.p_success) / (expense - others)
+        if crossing > 0 and _wins(other, others, decision.ranking, rate, crossing, crossing > rate):
+            found.append(Flip(other.candidate, round(crossing, 4), _nearest(crossing)))
+    return tuple(found)
+
+
+def _wins(other: Ranked, expense: float, ranking: Sequence[Ranked], rate: float, crossing: float, dearer: bool) -> bool:
+    """Whether it would be first just beyond the crossing, not only ahead of the chosen one."""
+    beyond = crossing * (1.001 if dearer else 0.999)
+    own = other.p_success - beyond * expense
+    return all(
+        own >= entry.p_success - beyond * (entry.p_success - entry.utility) / rate
+        for entry in ranking
+        if entry is not other
+    )
+
+
+def _rate(preference: str) -> float:
+    if preference in EXCHANGE_RATES:
+        return EXCHANGE_RATES[preference]  # type: ignore[index]
+    try:
+        return float(preference)
+    except ValueError:
+        return 0.0
+
+
+def _nearest(rate: float) -> str:
+    """A rate in words."""
+    order = sorted(EXCHANGE_RATES.items(), key=lambda item: item[1])
+    if rate < order[0][1]:
+        return f"caring for quality more than {order[0][0]}"
+    if rate > order[-1][1]:
+        return f"caring for speed more than {order[-1][0]}"
+    below = max((item for item in order if item[1] <= rate), key=lambda item: item[1])
+    above = min((item for item in order if item[1] >= rate), key=lambda item: item[1])
+    return below[0] if below == above else f"between {below[0]} and {above[0]}"
