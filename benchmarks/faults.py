@@ -20,7 +20,7 @@ from fault_trials import (
     KEEPS_TEXT,
     KEY_VARIABLE,
     KINDS,
-    LIMITS,
+    PATIENT,
     SLACK_S,
     expected,
     run_trial,
@@ -94,7 +94,7 @@ class Cell:
 
 
 def _limit_s(fault: FaultName) -> float:
-    return SPLIT_TOTAL_S if fault is FaultName.SPLIT_UTF8 else LIMITS.total_s
+    return SPLIT_TOTAL_S if fault is FaultName.SPLIT_UTF8 else PATIENT.total_s
 
 
 async def try_out(fault: FaultName, kind: str, *, streamed: bool, transport: str) -> Cell:
@@ -107,7 +107,7 @@ async def try_out(fault: FaultName, kind: str, *, streamed: bool, transport: str
     started_s = loop.time()
     try:
         async with asyncio.timeout(STUCK_S):
-            limits = replace(LIMITS, total_s=_limit_s(fault))
+            limits = replace(PATIENT, total_s=_limit_s(fault))
             trial = await run_trial(kind, struck, streamed=streamed, transport=transport, timeouts=limits)
         cell = Cell(fault, kind, streamed, trial.outcome, trial.seconds, trial.text)
         cell.left += [f"{trial.slots} slot held"] * bool(trial.slots)
@@ -197,7 +197,7 @@ def main() -> None:
     summary = summarise(cells)
     figures = {
         "transport": options.transport,
-        "limits": asdict(LIMITS),
+        "limits": asdict(PATIENT),
         "summary": summary,
         "cells": [cell.figures() for cell in cells],
     }

@@ -557,6 +557,16 @@ async def test_a_server_that_breaks_off_before_its_answer_is_unreachable(
         assert len(server.requests) == 1, "what was never answered before is not asked again here"
 
 
+async def test_a_dropped_connection_is_told_as_one_although_a_time_limit_had_passed_before(transport: str) -> None:
+    """The next candidate is asked while the error of the last one is still being handled."""
+    async with serving(hangs_up) as server, client(server.url, transport) as made:
+        try:
+            raise TimeoutError
+        except TimeoutError:
+            with pytest.raises(UnreachableError, match="nothing answers at"):
+                await made.post("/x", BODY, clock())
+
+
 @pytest.mark.parametrize(
     "error",
     [

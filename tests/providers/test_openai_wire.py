@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
+import struct
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
@@ -18,6 +20,7 @@ from turnout.providers.base import parse
 from turnout.providers.failures import failure, told_error
 from turnout.providers.fields import count
 from turnout.providers.framing import EventDecoder
+from turnout.providers.openai import read_embeddings
 from turnout.providers.openai_wire import (
     DIALECTS,
     LLAMACPP,
@@ -34,6 +37,7 @@ from turnout.providers.openai_wire import (
 from turnout.types import (
     Answer,
     Chunk,
+    Embeddings,
     Image,
     JsonSchema,
     Message,
@@ -678,6 +682,49 @@ def test_damaged_bytes_of_a_stream_give_an_answer_or_a_provider_error(name: str,
         assert isinstance(proven(assembly), Answer)
     except ProviderError as error:
         assert error.message
+
+
+# Embeddings
+
+
+VECTORS = {
+    "object": "list",
+    "data": [{"embedding": [3.0, 4.0], "index": 1}, {"embedding": [1.0, 2.0], "index": 0}],
+    "usage": {"prompt_tokens": 3, "total_tokens": 3},
+}
+
+
+def test_vectors_are_read_in_the_order_of_their_texts() -> None:
+    assert read_embeddings(VECTORS, "here/m", 2) == Embeddings("here/m", ((1.0, 2.0), (3.0, 4.0)), 3)
+
+
+def test_vectors_in_base64_are_little_endian_floats() -> None:
+    document = {"data": [{"embedding": base64.b64encode(struct.pack("<2f", 1.5, -2.0)).decode()}]}
+    assert read_embeddings(document, "here/m", 1) == Embeddings("here/m", ((1.5, -2.0),))
+
+
+@pytest.mark.parametrize("vector", [None, [], {}, 5, "x", "AAAA", "AAAAA===", [None], [[1.0]], ["one"], [{}]], ids=str)
+def test_a_vector_that_cannot_be_read_is_an_incomplete_answer(vector: Any) -> None:
+    with pytest.raises(IncompleteError):
+        read_embeddings({"data": [{"embedding": vector}]}, "here/m", 1)
+
+
+@pytest.mark.xfail(strict=True, raises=OverflowError, reason="OverflowError is no ValueError: it passes through")
+def test_a_vector_of_numbers_beyond_all_measure_is_an_incomplete_answer() -> None:
+    with pytest.raises(IncompleteError):
+        read_embeddings({"data": [{"embedding": [10**400]}]}, "here/m", 1)
+
+
+@pytest.mark.xfail(strict=True, reason="an empty list is refused, an empty base64 text becomes a vector of nothing")
+def test_an_empty_text_is_no_vector() -> None:
+    with pytest.raises(IncompleteError):
+        read_embeddings({"data": [{"embedding": ""}]}, "here/m", 1)
+
+
+@pytest.mark.parametrize("expected", [0, 1, 3])
+def test_vectors_too_few_or_too_many_are_an_incomplete_answer(expected: int) -> None:
+    with pytest.raises(IncompleteError, match=f"2 embeddings came back for {expected} texts"):
+        read_embeddings(VECTORS, "here/m", expected)
 
 
 # What is not JSON at all

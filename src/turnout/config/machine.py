@@ -17,24 +17,22 @@ ProfileName: TypeAlias = Literal["high-end", "resource-constrained", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Memory in MiB (None: unknown), cores that may be used, and whether there is a GPU for language models."""
+    """Memory in MiB, cores that may be used, and whether there is a GPU for language models."""
 
-    memory_mb: int | None
+    memory_mb: int
     cores: int
     gpu: bool
 
     def __str__(self) -> str:
-        memory = "unknown memory" if self.memory_mb is None else f"{self.memory_mb / 1024:.0f} GiB of memory"
-        return f"{memory}, {self.cores} cores, {'a' if self.gpu else 'no'} GPU"
+        return f"{self.memory_mb / 1024:.0f} GiB of memory, {self.cores} cores, {'a' if self.gpu else 'no'} GPU"
 
     @property
     def profile(self) -> ProfileName:
         """The profile that suits: high-end from 32 GiB and 8 cores with a GPU on, resource-constrained under 16 GiB
         or 4 cores, none between. Some of the memory is never reported, so the limits lie a little lower."""
-        memory_mb = self.memory_mb if self.memory_mb is not None else 0
-        if self.gpu and memory_mb >= 30_000 and self.cores >= 8:
+        if self.gpu and self.memory_mb >= 30_000 and self.cores >= 8:
             return "high-end"
-        return "resource-constrained" if memory_mb < 15_000 or self.cores < 4 else "none"
+        return "resource-constrained" if self.memory_mb < 15_000 or self.cores < 4 else "none"
 
 
 def look() -> Machine:
@@ -42,16 +40,10 @@ def look() -> Machine:
     return Machine(memory_mb=_memory_mb(), cores=_cores(), gpu=_gpu())
 
 
-def _memory_mb() -> int | None:
-    try:
-        import psutil
+def _memory_mb() -> int:
+    import psutil
 
-        total = int(psutil.virtual_memory().total)
-    except ImportError:
-        try:
-            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        except (AttributeError, OSError, ValueError):  # Windows has no sysconf
-            return None
+    total = int(psutil.virtual_memory().total)
     try:
         limit = _CGROUP_LIMIT.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -198,7 +198,7 @@ class Provider(Section):
         """An address without a password, a variable that can exist, names that can stand in candidates."""
         if not self.kind or self.kind != self.kind.strip():
             raise SettingError("kind", f"kind is {self.kind!r}; it names an adapter, such as ollama")
-        if "@" in self.base_url.partition("://")[2]:
+        if "@" in self.base_url.partition("://")[2].partition("/")[0]:
             raise SettingError("base_url", "base_url holds a user name or a password; name a variable in key_variable")
         found = _URL.fullmatch(self.base_url)
         if found is None or int(found["port"] or 0) > _LAST_PORT:

@@ -18,7 +18,8 @@ from turnout.policy.facts import Facts
 from turnout.policy.policy import Policy
 from turnout.policy.rules import RuleBook, Verdict
 from turnout.policy.shortlist import Entry, shortlist
-from turnout.policy.utility import exchange_rate, worth
+from turnout.policy.utility import exchange_rate
+from turnout.policy.worth import worth
 from turnout.predictor import Prediction, Predictor
 from turnout.types import Excluded, Ranked, Request, Snapshot
 

@@ -25,14 +25,17 @@ KINDS: Final[tuple[str, ...]] = (*dict.fromkeys(entry.kind for entry in PATTERNS
 
 MAX_SCAN_CHARACTERS: Final = 1_000_000
 
+_FOLD: Final = np.uint32(0x20202020)
+"""Makes upper case lower, and leaves digits, dashes and dots as they are; other signs move, of markers and text alike."""
+
 _KNUTH: Final = np.uint32(2654435761)
 _FIBONACCI: Final = np.uint32(0x9E3779B1 ^ 0x5BD1E996)
 _SHIFT: Final = np.uint32(16)
 _DIGITS: Final = bytes(48 if 48 <= byte < 58 else 32 if byte in b" -" else 46 for byte in range(256))
 """Digits as 0, blanks and dashes as blanks, all else as dots: a long number is then a run of two signs."""
 
-_FEWEST_DIGITS: Final = 14
-_LONG_NUMBER: Final = re.compile(rb"0[0 ]{13,}+")
+_LONG_NUMBERS: Final = (b"0" * 10, b"0000 0000 00", b"0000 000000")
+_LONG_NUMBER: Final = re.compile(rb"0[0 ]{9,}+")
 _CARD: Final = re.compile(
     rb"(?<![\w.,-])(?:"
     rb"(?:4\d{3}|5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720|6011|64[4-9]\d|65\d\d|35\d\d|62\d\d)"
@@ -56,7 +59,7 @@ _TEST_IBANS: Final = frozenset((b"DE89370400440532013000", b"GB82WEST12345698765
 
 
 def _word(marker: str) -> int:
-    return int.from_bytes(marker.encode(), "little")
+    return int.from_bytes(marker.encode(), "little") | int(_FOLD)
 
 
 def _by_marker(patterns: Iterable[Pattern]) -> dict[int, tuple[Pattern, ...]]:
@@ -156,13 +159,11 @@ def _kinds_at_markers(raw: bytes) -> set[str]:
 
 
 def _marked(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Places where a marker may stand, each with the four bytes there in lower case."""
+    """Places where a marker may stand, each with the four bytes there, without case."""
     size = len(raw) - 3
-    lower = raw.lower()
     for first in range(0, size, _BLOCK):
-        windows = np.ndarray(
-            (min(_BLOCK, size - first),), "<u4", lower, first, (1,)
-        )  # each a byte after the one before
+        # Each window begins one byte after the one before.
+        windows = np.ndarray((min(_BLOCK, size - first),), "<u4", raw, first, (1,)) | _FOLD
         hashes = windows * _KNUTH
         hashes >>= _SHIFT
         places = _TABLE.take(hashes).nonzero()[0]
@@ -177,7 +178,7 @@ def _numbers(raw: bytes) -> Iterator[str]:
     """Card numbers and IBANs whose check digits are right."""
     card = iban = False
     digits = raw.translate(_DIGITS)
-    if digits.count(b"0") < _FEWEST_DIGITS:
+    if not any(number in digits for number in _LONG_NUMBERS):
         return
     for run in _LONG_NUMBER.finditer(digits):
         start, end = run.span()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from turnout.config.paths import champion_folder
-from turnout.config.rules import ExchangeRates
 from turnout.errors import ArtifactError, ArtifactMissingError, ConfigurationError, NoCandidateError, RequestError
 from turnout.features import Features, extract
 from turnout.policy.conversations import Conversations
@@ -22,6 +21,7 @@ from turnout.predictor import Prediction, Predictor, load
 from turnout.types import Decision, Hints, Ranked, Request, RequestLike, Snapshot
 
 if TYPE_CHECKING:
+    from turnout.config.rules import ExchangeRates
     from turnout.policy.explanation import Explanation
     from turnout.policy.policy import Policy
 
@@ -187,7 +187,7 @@ def _learned(
     explainer: Callable[[Decision], Explanation],
 ) -> Decision:
     """A decision from the predictor alone."""
-    if isinstance(preference, ExchangeRates):
+    if not isinstance(preference, str | int | float):
         raise RequestError("what a second and a cent are worth counts under a configuration only")
     values = utilities(prediction, preference)
     out_of_depth = prediction.novelty > predictor.novelty_limit
