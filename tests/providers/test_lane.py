@@ -617,6 +617,22 @@ async def test_one_that_made_room_for_another_is_loaded_again_with_its_window() 
     assert line.asked == ["complete", "load", "complete", "load", "complete"]
 
 
+async def test_those_that_kept_their_room_are_not_loaded_again() -> None:
+    models = language_model("a"), language_model("b"), language_model("c", loaded=False)
+    line = await line_of(*models, loads=True, max_resident=2)
+    for model in ("a", "b", "c", "b", "c", "a"):
+        await line.complete(model)
+    assert [model for model, _ in line.provider.loaded] == ["c", "a"]
+
+
+async def test_one_that_was_loaded_by_hand_is_not_loaded_again() -> None:
+    line = await line_of(language_model("small"), language_model("large", loaded=False), loads=True, max_resident=1)
+    await line.complete("small")
+    await line.lane.load("large")
+    await line.complete("large")
+    assert line.provider.count("load") == 1
+
+
 async def test_a_deadline_while_it_loads_leaves_the_load_running() -> None:
     line, loaded = await line_of(language_model("small", loaded=False), loads=True), asyncio.Event()
     line.provider.loads_like([loaded])

@@ -310,6 +310,18 @@ async def test_what_turned_out_not_to_be_in_memory_is_loaded_again() -> None:
     assert house.provider.count("load") == 1 and house.is_loaded()
 
 
+def test_what_was_put_out_to_make_room_is_no_longer_in_memory() -> None:
+    house = House(*(language_model(name) for name in ("small", "large", "huge")), language_model("cloud", loaded=None))
+    house.residence.keep_only({"large"})
+    loaded = {name: house.is_loaded(name) for name in ("small", "large", "huge", "cloud")}
+    assert loaded == {"small": False, "large": True, "huge": False, "cloud": None}
+
+
+def test_embedding_models_are_not_among_the_names_to_choose_from() -> None:
+    embedder = language_model("embedder", capabilities=frozenset({"embedding"}))
+    assert House(language_model("small"), embedder).residence.names == ("small",)
+
+
 def test_forgetting_what_was_never_known_does_nothing() -> None:
     house = House()
     house.residence.forget("unheard of")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from turnout.cli.look import look
 from turnout.errors import DataError, RequestError
 from turnout.policy import Router
 from turnout.types import Decision, Hints
@@ -26,6 +27,9 @@ def add_command(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--conversation", default="", metavar="ID", help="the prompts are turns of one conversation")
     parser.add_argument("--predictor", type=Path, metavar="FOLDER", help="another predictor than the champion")
+    parser.add_argument(
+        "--live", action="store_true", help="ask the configured providers first what is loaded and busy"
+    )
     parser.add_argument("--explain", action="store_true", help="show every candidate and how the task was judged")
     parser.set_defaults(run=run, refuse=parser.error)
 
@@ -36,13 +40,20 @@ def run(options: argparse.Namespace) -> int:
         options.refuse("give either prompts or --file PROMPTS.jsonl")
     configuration = options.config or os.environ.get("TURNOUT_CONFIG") or None
     router = Router.load(options.predictor, configuration=configuration)
+    snapshot = None
+    if options.live:
+        policy = router.policy
+        if policy is None:
+            options.refuse("--live asks configured providers; give --config FILE")
+            return 2
+        snapshot = look(policy.configuration)
     preference = None if options.preference is None else _preference(options.preference)
     hints = Hints(conversation=options.conversation)
     if options.file is not None:
         failed = 0
         for identifier, prompt in _read_file(options.file):
             try:
-                result = to_json(router.route(prompt, preference, hints=hints))
+                result = to_json(router.route(prompt, preference, hints=hints, snapshot=snapshot))
             except RequestError as error:
                 failed += 1
                 result = {"error": str(error)}
@@ -53,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         return 1 if failed else 0
     for prompt in options.prompts:
         text = sys.stdin.read() if prompt == "-" else prompt
-        decision = router.route(text, preference, hints=hints)
+        decision = router.route(text, preference, hints=hints, snapshot=snapshot)
         if options.json:
             explained = {"explanation": decision.explain().to_json()} if options.explain else {}
             print(json.dumps({**to_json(decision), **explained}))

@@ -86,7 +86,9 @@ class CompiledRule:
         # The message of the engine may quote values of a request, and so is not logged.
         self._trouble.count += 1
         if self._trouble.count == 1:
-            logger.warning("the condition of rule %r counts as false where it fails: %s", self.name or self.source, why)
+            absent = any(path[0] in ("header", "resources") for path in self.paths.values())
+            level = logging.DEBUG if absent else logging.WARNING  # a hint or a graphics card that is not there is no fault
+            logger.log(level, "the condition of rule %r counts as false where it fails: %s", self.name or self.source, why)
 
 
 def _pass_on_what_is_not_cel(error: BaseException) -> None:
