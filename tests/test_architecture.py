@@ -133,7 +133,10 @@ def test_only_learning_imports_the_fit() -> None:
 
 
 def talks(module: str) -> bool:
-    return room(module) in ("turnout.providers", "turnout.emulators") or module in ("turnout.cli.emulate", "turnout.cli.look")
+    return room(module) in ("turnout.providers", "turnout.emulators") or module in (
+        "turnout.cli.emulate",
+        "turnout.cli.look",
+    )
 
 
 def test_only_providers_and_their_emulators_talk_to_a_network() -> None:

@@ -327,7 +327,7 @@ ADDRESSES = st.builds(
 )
 
 
-@examples(max_examples=150)
+@examples(max_examples=100)
 @given(ADDRESSES)
 def test_an_address_is_of_this_machine_only_where_the_client_goes_to_this_machine(url: str) -> None:
     try:

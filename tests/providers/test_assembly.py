@@ -42,7 +42,7 @@ def slow_split(text: str) -> tuple[str, str]:
 # Reasoning out of text
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(TEXTS, CUTS)
 def test_any_cut_of_any_text_gives_the_same_text_and_reasoning(text: str, places: list[int]) -> None:
     assert split(*cut(text, places)) == split(text) == split(*text) == slow_split(text)

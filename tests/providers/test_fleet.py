@@ -54,8 +54,8 @@ def fleet_of(
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Give the background a moment, never more than a second."""
-    async with asyncio.timeout(1):
+    """Give the background a moment: a few hundredths of a second, more only on a busy machine."""
+    async with asyncio.timeout(5):
         while not done():
             await asyncio.sleep(0.002)
 

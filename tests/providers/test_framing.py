@@ -118,7 +118,7 @@ def test_any_cut_of_any_stream_gives_the_lines_of_the_slow_decoder(data: bytes, 
     assert decode(LineDecoder(), *cut(data, places)) == decode(LineDecoder(), data) == slow_lines(data)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(STREAMS, CUTS)
 def test_any_cut_of_any_stream_gives_the_events_of_the_slow_decoder(data: bytes, places: list[int]) -> None:
     assert decode(EventDecoder(), *cut(data, places)) == decode(EventDecoder(), data) == slow_events(data)

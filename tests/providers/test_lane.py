@@ -265,7 +265,7 @@ async def test_the_wait_that_the_provider_asks_for_is_kept(line: Line) -> None:
     line.provider.plays([BusyError("soon", retry_after_s=0.05)], [answer()])
     begun_s = time.monotonic()
     waiting = asyncio.create_task(line.complete())
-    await asyncio.sleep(0.01)
+    await ticks()
     assert line.is_idle() and line.provider.count("complete") == 1, "nothing is held while it waits"
     await waiting
     assert time.monotonic() - begun_s >= 0.045

@@ -146,13 +146,11 @@ def test_a_path_that_leads_nowhere_is_a_configuration_error(package: ModuleType,
         make(settings(path))
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="import_module raises TypeError for a relative name")
 def test_a_relative_path_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError):
         make(settings(".adapters:Own"))
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="what the path names is called without a look at it")
 @pytest.mark.parametrize("attribute", ["TEXT", "NOTHING", "Bare"])
 def test_what_cannot_make_a_provider_is_a_configuration_error(package: ModuleType, attribute: str) -> None:
     package.TEXT, package.NOTHING = "text", None  # type: ignore[attr-defined]
@@ -169,7 +167,6 @@ def test_a_class_that_lacks_a_method_is_refused_with_its_name(package: ModuleTyp
         make(settings("elsewhere.adapters:Lacking"))
 
 
-@pytest.mark.xfail(strict=True, reason="dir() of the protocol does not hold members that are only annotated")
 @pytest.mark.parametrize("member", ["max_resident", "loads"])
 def test_a_class_that_lacks_a_value_is_refused_with_its_name(package: ModuleType, member: str) -> None:
     members = {name: value for name, value in vars(Own).items() if name not in (member, "__dict__", "__weakref__")}
@@ -221,11 +218,10 @@ def test_an_option_that_is_not_known_is_refused_with_those_that_are(kind: str) -
     ],
 )
 def test_an_option_of_the_wrong_type_is_refused_with_its_name(kind: str, options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=f"here: option {next(iter(options))} is .* of the wrong type"):
+    with pytest.raises(ConfigurationError, match=f"here: option {next(iter(options))} is .*; expected "):
         make(settings(kind, options=options))
 
 
-@pytest.mark.xfail(strict=True, reason="only the type of an option is checked: a word nobody knows counts as `openai`")
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -393,9 +389,6 @@ def test_a_key_that_a_server_gives_back_is_in_no_message(kind: str, name: str, m
         assert KEY not in everything_told(error)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the message is cleaned, but Exception.args, which repr() shows, keeps the first one"
-)
 @pytest.mark.parametrize("kind", BUILT_IN)
 def test_nor_is_it_in_the_repr_that_logs_show(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", KEY)
@@ -403,7 +396,6 @@ def test_nor_is_it_in_the_repr_that_logs_show(kind: str, monkeypatch: pytest.Mon
         assert KEY not in repr(error)
 
 
-@pytest.mark.xfail(strict=True, reason="what could not be read as JSON becomes the partial text, uncleaned")
 @pytest.mark.parametrize("kind", BUILT_IN)
 def test_nor_is_it_in_the_text_so_far(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", KEY)
@@ -411,9 +403,6 @@ def test_nor_is_it_in_the_text_so_far(kind: str, monkeypatch: pytest.MonkeyPatch
         assert KEY not in error.partial_text
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the message is cut before it is cleaned, so a key across the cut shows its start"
-)
 def test_a_key_across_the_cut_of_a_long_message_shows_no_part_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", KEY)
     for error in errors_of("openai", httpx.Response(401, json={"error": "x" * (MAX_MESSAGE_CHARS - 20) + KEY})):

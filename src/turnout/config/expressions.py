@@ -87,8 +87,12 @@ class CompiledRule:
         self._trouble.count += 1
         if self._trouble.count == 1:
             absent = any(path[0] in ("header", "resources") for path in self.paths.values())
-            level = logging.DEBUG if absent else logging.WARNING  # a hint or a graphics card that is not there is no fault
-            logger.log(level, "the condition of rule %r counts as false where it fails: %s", self.name or self.source, why)
+            level = (
+                logging.DEBUG if absent else logging.WARNING
+            )  # a hint or a graphics card that is not there is no fault
+            logger.log(
+                level, "the condition of rule %r counts as false where it fails: %s", self.name or self.source, why
+            )
 
 
 def _pass_on_what_is_not_cel(error: BaseException) -> None:

@@ -35,6 +35,8 @@ _DIGITS: Final = bytes(48 if 48 <= byte < 58 else 32 if byte in b" -" else 46 fo
 """Digits as 0, blanks and dashes as blanks, all else as dots: a long number is then a run of two signs."""
 
 _LONG_NUMBERS: Final = (b"0" * 10, b"0000 0000 00", b"0000 000000")
+"""One of these is in every card number and IBAN that can be found, and in hardly any prompt."""
+
 _LONG_NUMBER: Final = re.compile(rb"0[0 ]{9,}+")
 _CARD: Final = re.compile(
     rb"(?<![\w.,-])(?:"
@@ -92,7 +94,8 @@ _FEW: Final = 32
 class SecretScanner:
     """Finds kinds of secrets, and the user's own patterns. Never changes; safe to share between threads.
 
-    A prompt of 2,000 characters takes TIMING, one of 200,000 TIMING (one core of an Intel Xeon).
+    A prompt of 2,000 characters takes 25 to 35 microseconds, one of 200,000 about 2 milliseconds, the most hostile one of
+    that length that is known 0.2 seconds (one core of a shared Intel Xeon).
 
     Args:
         patterns: regular expressions by name. Python's own engine runs them and cannot be interrupted, so

@@ -8,69 +8,18 @@ kept somebody else out. A prohibition wins over `force` and `prefer`. Rules that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Final
 
 from turnout.config.expression_variables import AFTER_PREDICTION
 from turnout.config.expressions import CompiledRule, ExpressionError, compile_rule
-from turnout.config.rules import ExchangeRates, Rule
+from turnout.config.rules import Rule
 from turnout.policy.facts import NO_HINTS, Facts, FactSheet
-from turnout.types import TIERS, Hints, Preference, Request, Snapshot, Task
+from turnout.policy.verdict import NOTHING_SAID, Forced, Preferred, Spoken, Verdict
+from turnout.types import TIERS, Hints, Request, Snapshot, Task
 
-
-@dataclass(frozen=True, slots=True)
-class Forced:
-    """The only candidates that a rule leaves, none of them forbidden."""
-
-    candidates: tuple[str, ...]
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Preferred:
-    """Candidates that a rule prefers, in its order and none of them forbidden, and how sure it is of them."""
-
-    candidates: tuple[str, ...]
-    confidence: float
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A rule that decided something: `effects` are the words of the configuration for what it set."""
-
-    name: str
-    description: str
-    effects: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the rules say about one request: None, nobody or false where no rule speaks.
-
-    `forbidden` maps a candidate to the first rule that forbids it; `preference` and `threshold` take the place of those
-    of the request; `hold` keeps a stream back until the answer is judged; `require_local` keeps the prompt on this
-    machine. `rules` are those that decided something, `matched` the positions of all that hold.
-    """
-
-    forced: Forced | None = None
-    forbidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    preferred: Preferred | None = None
-    preference: Preference | float | ExchangeRates | None = None
-    threshold: float | None = None
-    hold: bool = False
-    require_local: bool = False
-    rules: tuple[Spoken, ...] = ()
-    matched: tuple[int, ...] = ()
-
-    def by(self, effect: str) -> str:
-        """The rule that decided an effect; of several that forbid the first; empty for none."""
-        return next((rule.name for rule in self.rules if effect in rule.effects), "")
-
-
-NOTHING_SAID: Final = Verdict()
+__all__ = ["Forced", "Preferred", "RuleBook", "Spoken", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +38,8 @@ class _Entry:
 class RuleBook:
     """The rules of one configuration over the candidates that are known. Never changes; safe to share between threads.
 
-    Thirty conditions of one or two comparisons take about 35 microseconds beside making the facts (Intel Xeon at
-    2.1 GHz, one core).
+    Measured beside the facts, on one core of a shared Intel Xeon: 30 conditions of one or two comparisons take 20
+    microseconds, 30 of all sorts 33, the verdict of three rules that hold 10.
 
     Args:
         rules: as configured, in their order.

@@ -9,7 +9,7 @@ from typing import Any, Final
 from turnout.errors import BadRequestError, IncompleteError
 from turnout.providers.anthropic_wire import Reader, message_body, read_whole
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import HttpProvider
+from turnout.providers.base import HttpProvider, Option, positive
 from turnout.providers.clock import CallClock
 from turnout.providers.fields import count, listed
 from turnout.providers.framing import EventDecoder
@@ -27,7 +27,7 @@ class AnthropicProvider(HttpProvider):
     Option `max_tokens` (default 4096): the bound on an answer where the caller gives none, because the API insists.
     """
 
-    OPTIONS: Mapping[str, type | tuple[type, ...]] = {"max_tokens": int}
+    OPTIONS: Mapping[str, Option] = {"max_tokens": positive}
 
     def _headers(self) -> dict[str, str]:
         return {"anthropic-version": VERSION, **({"x-api-key": self._key} if self._key else {})}

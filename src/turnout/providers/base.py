@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 
@@ -15,10 +15,28 @@ from turnout.config.providers import ProviderSettings
 from turnout.errors import BadRequestError, ConfigurationError, IncompleteError, ProviderError, WrongModelError
 from turnout.providers.assembly import Assembly
 from turnout.providers.clock import CallClock
-from turnout.providers.failures import failure, told_error
+from turnout.providers.failures import CUT, failure, told_error
 from turnout.providers.framing import Event, FramingError
 from turnout.providers.http import HttpClient
 from turnout.types import LanguageModel, ProviderState
+
+Option: TypeAlias = Callable[[object], str]
+"""Says what is expected instead of a value; nothing where the value will do."""
+
+
+def flag(value: object) -> str:
+    """An option that is true or false."""
+    return "" if isinstance(value, bool) else "expected true or false"
+
+
+def positive(value: object) -> str:
+    """An option that counts something."""
+    return "" if isinstance(value, int) and not isinstance(value, bool) and value > 0 else "expected a number above 0"
+
+
+def one_of(*words: str) -> Option:
+    """An option that is one of a few words."""
+    return lambda value: "" if value in words else f"expected one of {', '.join(words)}"
 
 
 class Decoder(Protocol):
@@ -35,7 +53,7 @@ class HttpProvider:
     `options` of the settings that the subclass does not list in OPTIONS are refused.
     """
 
-    OPTIONS: Mapping[str, type | tuple[type, ...]] = {}
+    OPTIONS: Mapping[str, Option] = {}
     max_resident: int | None = None
     loads = False
 
@@ -55,8 +73,8 @@ class HttpProvider:
                 raise ConfigurationError(
                     f"{settings.name}: no option {name!r} for kind {settings.kind}; known: {known}"
                 )
-            if not isinstance(value, self.OPTIONS[name]):
-                raise ConfigurationError(f"{settings.name}: option {name} is {value!r}, of the wrong type")
+            if problem := self.OPTIONS[name](value):
+                raise ConfigurationError(f"{settings.name}: option {name} is {value!r}; {problem}")
         self.client = HttpClient(settings.base_url, headers=self._headers(), transport=transport or settings.transport)
 
     @property
@@ -108,10 +126,21 @@ class HttpProvider:
             if assembly is not None and not error.partial_text:
                 error.partial_text = assembly.partial_text
             error.message = self._clean(error.message)
+            error.partial_text = self._clean(error.partial_text)
+            error.args = (error.message,)  # what repr() shows
             raise
 
-    def _clean(self, message: str) -> str:
-        return message.replace(self._key, "...") if self._key else message
+    def _clean(self, text: str) -> str:
+        """Without the key, nor its beginning where a long message was cut inside it."""
+        if not self._key:
+            return text
+        text = text.replace(self._key, "...")
+        stem, cut, end = text.rpartition(CUT)
+        if cut:
+            for length in range(len(self._key) - 1, 2, -1):
+                if stem.endswith(self._key[:length]):
+                    return f"{stem[:-length]}{cut}{end}"
+        return text
 
     async def _get(self, path: str, clock: CallClock) -> Any:
         reply = await self.client.get(path, clock)

@@ -27,6 +27,7 @@ from turnout.errors import (
 )
 
 MAX_MESSAGE_CHARS = 500
+CUT = " ..."
 MAX_RETRY_AFTER_S = 3600.0
 
 _OVERFLOW: Final = re.compile(
@@ -134,7 +135,7 @@ def failure(
     """
     told = content if isinstance(content, Told) else _told_bytes(content)
     kind = _kind(status, told)
-    message = told.message if len(told.message) <= MAX_MESSAGE_CHARS else f"{told.message[:MAX_MESSAGE_CHARS]} ..."
+    message = told.message if len(told.message) <= MAX_MESSAGE_CHARS else f"{told.message[:MAX_MESSAGE_CHARS]}{CUT}"
     if status >= 300:
         message = f"{message} (HTTP {status})"
     if kind is ProviderTimeoutError:

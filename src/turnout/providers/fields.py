@@ -34,6 +34,18 @@ def amount(value: object, scale: float = 1.0) -> float | None:
     return found * scale if found is not None and found >= 0 else None
 
 
+def read_vector(value: object) -> tuple[float, ...]:
+    """A list of finite numbers.
+
+    Raises:
+        ValueError: anything else, or an empty list.
+    """
+    found = [number(entry) for entry in value] if isinstance(value, list) else []
+    if not found or None in found:
+        raise ValueError("not a list of finite numbers")
+    return tuple(entry for entry in found if entry is not None)
+
+
 def objects(value: object) -> list[Mapping[str, Any]]:
     """The objects of a list; a null, or anything else in its place, stands for an empty list."""
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []

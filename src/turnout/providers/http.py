@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from turnout.providers.clock import CallClock
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
 _PIECE_BYTES = 512 * 1024
 _DROPPED_WITHIN_S = 0.25
+ERROR_BYTES = 1024 * 1024
 IDLE_CONNECTION_S = 4.0  # Node, under LM Studio, closes idle connections after 5 s: be the first to let go
 
 
@@ -66,13 +67,16 @@ class ByteStream:
             yield chunk
 
     async def read(self) -> bytes:
-        """The rest of a short body, such as an error."""
-        content = b""
-        async for chunk in self.chunks():
-            content += chunk
-            if len(content) > MAX_BODY_BYTES:
-                raise IncompleteError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
-        return content
+        """The beginning of a body that is no stream, such as an error: more of it than anybody reads."""
+        parts: list[bytes] = []
+        size = 0
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > ERROR_BYTES:
+                    break
+        return b"".join(parts)
 
 
 class _DroppedError(Exception):

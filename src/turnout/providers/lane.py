@@ -55,6 +55,7 @@ class Lane:
         self._on_attempt = on_attempt
         self._on_event = on_event
         self._now = now
+        self._closed = False
 
     async def refresh(self) -> None:
         """One look at the provider."""
@@ -100,6 +101,7 @@ class Lane:
     async def _stream(self, model: str, request: Request, ends_s: float | None) -> AsyncGenerator[Chunk | Answer, None]:
         tries = 0
         begun = False
+        texts: list[str] = []
         while True:
             tries += 1
             try:
@@ -112,9 +114,15 @@ class Lane:
                             meter.answer = piece
                             break
                         begun = begun or piece.has_content
+                        texts.append(piece.text)
                         yield piece
                     if meter.answer is None:
-                        raise IncompleteError("the stream ended without an answer")
+                        raise IncompleteError(
+                            "the stream ended without an answer",
+                            provider=self.provider.name,
+                            model=model,
+                            partial_text="".join(texts),
+                        )
                 # Handed out after the slot is free: the caller may take its time with it.
                 assert meter.answer is not None
                 yield meter.answer
@@ -134,6 +142,8 @@ class Lane:
     def _retry_wait_s(self, model: str, error: ProviderError, tries: int, ends_s: float | None) -> float | None:
         if isinstance(error, NotLoadedError):
             self.residence.forget(model)
+        if self._closed:
+            return None
         return retry_wait_s(error, tries, self.settings.retry, left_s=self._left_s(ends_s))
 
     @asynccontextmanager
@@ -245,5 +255,6 @@ class Lane:
 
     async def aclose(self) -> None:
         """Give up the loads that run and close every connection."""
+        self._closed = True
         await self.residence.aclose()
         await self.provider.aclose()

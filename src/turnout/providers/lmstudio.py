@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from turnout.errors import BadRequestError, ContextOverflowError, NotFoundError
 from turnout.providers import lmstudio_native, lmstudio_responses
 from turnout.providers.assembly import Assembly
+from turnout.providers.base import Option, one_of
 from turnout.providers.clock import CallClock
 from turnout.providers.fields import listed
 from turnout.providers.lmstudio_models import loaded_window, read_models_v0, read_models_v1, reasoning_options
@@ -39,7 +40,7 @@ class LMStudioProvider(OpenAIProvider):
     wherever it can express the request (it reports load and prefill progress).
     """
 
-    OPTIONS: Mapping[str, type | tuple[type, ...]] = {"dialect": str}
+    OPTIONS: Mapping[str, Option] = {"dialect": one_of("auto", "openai", "native")}
     max_resident = 1  # its default: what was loaded for a request makes room for the next
     loads = True
     _api: Api | None = None

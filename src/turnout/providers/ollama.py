@@ -10,10 +10,10 @@ from typing import Any
 
 from turnout.errors import BadRequestError, ContextOverflowError, IncompleteError, ProviderError
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import HttpProvider, parse
+from turnout.providers.base import HttpProvider, Option, flag, parse
 from turnout.providers.clock import CallClock
 from turnout.providers.failures import failure, told_error
-from turnout.providers.fields import count, listed
+from turnout.providers.fields import count, listed, read_vector
 from turnout.providers.framing import JsonLineDecoder
 from turnout.providers.names import ollama_name, same_in_ollama
 from turnout.providers.ollama_wire import chat_body, keep_alive, read_frame
@@ -35,7 +35,7 @@ class OllamaProvider(HttpProvider):
     leave the machine.
     """
 
-    OPTIONS: Mapping[str, type | tuple[type, ...]] = {"cloud": bool}
+    OPTIONS: Mapping[str, Option] = {"cloud": flag}
     max_resident = 3  # its default without or with one GPU
     loads = True
 
@@ -113,8 +113,8 @@ class OllamaProvider(HttpProvider):
             if not isinstance(vectors, list) or len(vectors) != len(texts):
                 raise IncompleteError(f"the answer does not hold {len(texts)} embeddings")
             try:
-                rows = tuple(tuple(float(number) for number in vector) for vector in vectors)
-            except (TypeError, ValueError):
+                rows = tuple(read_vector(vector) for vector in vectors)
+            except ValueError:
                 raise IncompleteError("an embedding cannot be read") from None
             return Embeddings(f"{self.name}/{model}", rows, count(document.get("prompt_eval_count")))
 

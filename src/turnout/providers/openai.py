@@ -12,10 +12,10 @@ from typing import Any
 from turnout.config.providers import is_loopback
 from turnout.errors import IncompleteError, NotFoundError
 from turnout.providers.assembly import Assembly
-from turnout.providers.base import HttpProvider, parse
+from turnout.providers.base import HttpProvider, Option, flag, one_of, parse
 from turnout.providers.clock import CallClock
 from turnout.providers.failures import failure, told_error
-from turnout.providers.fields import count, listed
+from turnout.providers.fields import count, listed, read_vector
 from turnout.providers.framing import EventDecoder
 from turnout.providers.names import same_in_openai
 from turnout.providers.openai_wire import DIALECTS, OPENAI, Dialect, chat_body, read_frame, read_whole
@@ -34,11 +34,11 @@ class OpenAIProvider(HttpProvider):
     candidates to which private prompts must not go.
     """
 
-    OPTIONS: Mapping[str, type | tuple[type, ...]] = {
-        "server": str,
-        "max_tokens_field": str,
-        "check_model": bool,
-        "remote": bool,
+    OPTIONS: Mapping[str, Option] = {
+        "server": one_of("auto", *DIALECTS),
+        "max_tokens_field": one_of("max_tokens", "max_completion_tokens"),
+        "check_model": flag,
+        "remote": flag,
     }
     _dialect: Dialect | None = None
 
@@ -196,7 +196,7 @@ def read_embeddings(document: Mapping[str, Any], candidate: str, expected: int) 
 def _vector(value: object) -> tuple[float, ...]:
     if isinstance(value, str):
         data = b64decode(value, validate=True)
+        if not data:
+            raise ValueError("an empty vector")
         return struct.unpack(f"<{len(data) // 4}f", data)
-    if not isinstance(value, list) or not value:
-        raise ValueError("not a list of numbers")
-    return tuple(float(number) for number in value)
+    return read_vector(value)

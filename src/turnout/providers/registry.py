@@ -33,9 +33,14 @@ def make(settings: ProviderSettings) -> Provider:
     Raises:
         ConfigurationError: an unknown kind, a class that cannot be imported, or one that is no provider.
     """
-    provider = _factory(settings)(settings)
+    factory = _factory(settings)
+    try:
+        provider = factory(settings)
+    except TypeError as error:
+        raise ConfigurationError(f"{settings.name}: {settings.kind} does not make a provider ({error})") from error
     if not isinstance(provider, Provider):
-        lacking = [name for name in dir(Provider) if not name.startswith("_") and not hasattr(provider, name)]
+        members = sorted({*dir(Provider), *Provider.__annotations__})
+        lacking = [name for name in members if not name.startswith("_") and not hasattr(provider, name)]
         raise ConfigurationError(
             f"{settings.name}: {settings.kind} is no provider; it lacks {', '.join(lacking) or 'what the protocol asks'}"
         )
@@ -62,5 +67,5 @@ def _imported(name: str, path: str) -> Factory:
     module, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
         raise ConfigurationError(f"{name}: the class {path} cannot be loaded ({error})") from error

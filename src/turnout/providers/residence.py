@@ -67,8 +67,12 @@ class Residence:
     def window(self, model: str) -> int | None:
         """The context window that a request for it will have; None where nobody knows."""
         known = self._models.get(model)
-        told = (known.loaded_context_length or known.context_length) if known is not None else None
-        return self._settings.candidate(model).context_length or told
+        if known is None:
+            return self._settings.candidate(model).context_length
+        wanted, most = self._settings.candidate(model).context_length, known.context_length
+        if wanted is None:
+            return known.loaded_context_length or most
+        return wanted if most is None else min(wanted, most)
 
     async def bring_up(self, model: str, left_s: float | None, *, mine: int = 1) -> float:
         """Seconds waited until the language model is in memory with its window; 0 where nothing was to be done.
@@ -100,7 +104,8 @@ class Residence:
                 "still loading when the deadline came", phase="load", provider=self._provider.name, model=model
             ) from None
         except asyncio.CancelledError:
-            if task.cancelled():
+            own = asyncio.current_task()
+            if task.cancelled() and not (own is not None and own.cancelling()):
                 raise LoadFailedError(
                     "the load was given up because Turnout closes", provider=self._provider.name, model=model
                 ) from None

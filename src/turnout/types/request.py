@@ -22,7 +22,7 @@ class Image:
     @property
     def media_type(self) -> str | None:
         """The media type of a data URI, such as image/png; None for a web address."""
-        return self.url[5:].partition(";")[0] if self.url.startswith("data:") else None
+        return self.url[5:].partition(",")[0].partition(";")[0] if self.url.startswith("data:") else None
 
     @property
     def base64(self) -> str | None:
@@ -211,7 +211,9 @@ def _image(part: Mapping[str, Any]) -> Image:
         value = value.get("url")
     source = part.get("source")
     if value is None and isinstance(source, Mapping):
-        value = source.get("url") or f"data:{source.get('media_type')};base64,{source.get('data')}"
+        value = source.get("url")
+        if value is None and isinstance(source.get("data"), str) and isinstance(source.get("media_type"), str):
+            value = f"data:{source['media_type']};base64,{source['data']}"
     return Image(value if isinstance(value, str) else "")
 
 
@@ -221,5 +223,8 @@ def _tool_call(index: int, call: object) -> ToolCall:
         raise RequestError(f"message {index} has a tool call without a function name")
     arguments = function.get("arguments", "{}")
     if not isinstance(arguments, str):
-        arguments = json.dumps(arguments)
+        try:
+            arguments = json.dumps(arguments)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise RequestError(f"message {index} has a tool call whose arguments are no JSON ({error})") from None
     return ToolCall(str(call.get("id") or ""), function["name"], arguments)

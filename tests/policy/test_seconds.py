@@ -1,0 +1,170 @@
+"""Expected seconds: load, wait, prefill, decode; measured where it was measured, likely where not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from turnout.policy.candidates import Candidate, Needs
+from turnout.policy.seconds import expected_seconds, likely_load_s
+from turnout.types import CandidateState, ExpectedSeconds, LanguageModel, Speeds
+
+GB = 10**9
+NEEDS = Needs(prompt_tokens=1000, least_prompt_tokens=500, answer_tokens=400, capabilities=frozenset())
+MEASURED = Speeds(first_token_s=0.2, prefill_tokens_per_s=500, decode_tokens_per_s=40, load_s=6, measurements=9)
+ONE = Candidate(name="a/one")
+
+
+def state(speeds: Speeds = MEASURED, *, running: int = 0, waiting: int = 0, **model: Any) -> CandidateState:
+    known = LanguageModel(name="one", **{"loaded": True, **model})
+    return CandidateState(candidate="a/one", model=known, speeds=speeds, running=running, waiting=waiting)
+
+
+# Measured
+
+
+def test_a_loaded_and_idle_candidate_takes_prefill_and_decode() -> None:
+    expected = expected_seconds(ONE, state(), NEEDS)
+    assert expected == ExpectedSeconds(0, 0, pytest.approx(0.2 + 1000 / 500), pytest.approx(400 / 40), 0, True)
+
+
+def test_the_parts_add_up_to_the_whole() -> None:
+    expected = expected_seconds(ONE, state(running=2, loaded=False), NEEDS, evict_s=3)
+    parts = (expected.load_s, expected.queue_s, expected.prefill_s, expected.decode_s, expected.evict_s)
+    assert all(part > 0 for part in parts)
+    assert expected.total_s == pytest.approx(sum(parts))
+
+
+def test_speeds_count_as_measured_once_decoding_was() -> None:
+    assert expected_seconds(ONE, state(), NEEDS).measured
+    assert not expected_seconds(ONE, state(replace(MEASURED, decode_tokens_per_s=None)), NEEDS).measured
+    assert not expected_seconds(ONE, None, NEEDS).measured
+
+
+# Load
+
+
+def test_a_cold_candidate_takes_its_measured_load() -> None:
+    assert expected_seconds(ONE, state(loaded=False), NEEDS).load_s == 6
+
+
+def test_one_that_is_loading_already_takes_half_of_it() -> None:
+    assert expected_seconds(ONE, state(loaded=False, loading=True), NEEDS).load_s == 3
+
+
+@pytest.mark.parametrize("loaded", [True, None])
+def test_one_that_is_loaded_or_of_which_nobody_knows_takes_none(loaded: bool | None) -> None:
+    assert expected_seconds(ONE, state(loaded=loaded), NEEDS).load_s == 0
+
+
+def test_a_load_that_was_never_measured_grows_with_the_size() -> None:
+    small, large = (likely_load_s(ONE, state(Speeds(), size_bytes=size * GB)) for size in (1, 40))
+    assert 1 < small < 5 < 20 < large < 60
+
+
+def test_a_load_of_unknown_size_is_some_seconds() -> None:
+    assert 1 < likely_load_s(ONE, None) < 10
+
+
+# Waiting
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "slots", "answers"),
+    [
+        (0, 0, 1, 0),
+        (1, 0, 1, 0.5),
+        (1, 1, 1, 1.5),
+        (1, 4, 1, 4.5),
+        (3, 0, 4, 0),
+        (4, 0, 4, 0.125),
+        (4, 3, 4, 3.5 / 4),
+    ],
+)
+def test_waiting_is_half_an_answer_and_then_whole_ones_over_the_slots(
+    running: int, waiting: int, slots: int, answers: float
+) -> None:
+    candidate = replace(ONE, slots=slots)
+    expected = expected_seconds(candidate, state(running=running, waiting=waiting), NEEDS)
+    assert expected.queue_s == pytest.approx(answers * (0.2 + 400 / 40))
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 8))
+def test_more_ahead_never_shorten_the_wait_and_more_slots_never_lengthen_it(
+    running: int, waiting: int, slots: int
+) -> None:
+    def wait(ahead: int, places: int) -> float:
+        seen = state(running=running, waiting=waiting + ahead)
+        return expected_seconds(replace(ONE, slots=places), seen, NEEDS).queue_s
+
+    assert wait(1, slots) >= wait(0, slots) >= wait(0, slots + 1) >= 0
+
+
+# Prefill and decode
+
+
+def test_a_long_prompt_takes_its_prefill() -> None:
+    long = replace(NEEDS, prompt_tokens=30_000)
+    assert expected_seconds(ONE, state(), long).prefill_s == pytest.approx(0.2 + 60)
+
+
+def test_what_it_has_read_before_needs_no_prefill() -> None:
+    assert expected_seconds(ONE, state(), NEEDS, known_tokens=900).prefill_s == pytest.approx(0.2 + 100 / 500)
+    assert expected_seconds(ONE, state(), NEEDS, known_tokens=5000).prefill_s == pytest.approx(0.2)
+
+
+def test_prefill_that_was_never_measured_is_several_times_as_fast_as_decoding() -> None:
+    seen = state(replace(MEASURED, prefill_tokens_per_s=None))
+    expected = expected_seconds(ONE, seen, NEEDS)
+    assert expected.prefill_s - 0.2 == pytest.approx(1000 / 400)
+
+
+def test_a_busy_machine_stretches_prefill_and_decode_but_no_load() -> None:
+    seen = state(loaded=False)
+    usual, slow = expected_seconds(ONE, seen, NEEDS), expected_seconds(ONE, seen, NEEDS, slower=1.5)
+    assert slow.prefill_s == pytest.approx(1.5 * usual.prefill_s)
+    assert slow.decode_s == pytest.approx(1.5 * usual.decode_s)
+    assert slow.load_s == usual.load_s
+
+
+# Never measured
+
+
+def test_a_larger_language_model_is_slower_than_a_smaller_one() -> None:
+    seconds = [expected_seconds(ONE, state(Speeds(), size_bytes=size * GB), NEEDS).total_s for size in (1, 4, 20, 40)]
+    assert seconds == sorted(seconds)
+
+
+def test_one_on_the_card_is_faster_than_one_in_main_memory() -> None:
+    here = state(Speeds(), memory_bytes=4 * GB, vram_bytes=0)
+    card = state(Speeds(), memory_bytes=4 * GB, vram_bytes=4 * GB)
+    assert expected_seconds(ONE, card, NEEDS).total_s < expected_seconds(ONE, here, NEEDS).total_s / 4
+
+
+def test_one_far_away_does_not_depend_on_its_size() -> None:
+    away = replace(ONE, local=False)
+    small, large = (expected_seconds(away, state(Speeds(), size_bytes=size), NEEDS) for size in (GB, 400 * GB))
+    assert small == large
+    assert 1 < small.total_s < 30
+
+
+@given(
+    st.one_of(st.none(), st.integers(1, 10**12)),
+    st.one_of(st.none(), st.floats(0.1, 1e4)),
+    st.integers(0, 200_000),
+    st.integers(0, 10_000),
+    st.booleans(),
+)
+def test_every_part_is_a_finite_time(
+    size: int | None, rate: float | None, prompt: int, answer: int, loaded: bool
+) -> None:
+    needs = Needs(prompt, 0, answer, frozenset())
+    seen = state(Speeds(decode_tokens_per_s=rate), size_bytes=size, loaded=loaded)
+    expected = expected_seconds(ONE, seen, needs)
+    parts = (expected.load_s, expected.queue_s, expected.prefill_s, expected.decode_s)
+    assert all(0 <= part < 1e9 for part in parts)
+    assert expected.total_s > 0
