@@ -28,6 +28,9 @@ MODELS = {
 SLOTS = {"lmstudio": 4, "ollama": 1}
 WINDOW = 32_768
 CANDIDATES = tuple(f"{kind}/{model}" for kind, models in MODELS.items() for model in models)
+WARM_UP = 0.1
+"""Share of the day, at its beginning, in which every candidate is asked in turn and nothing is compared."""
+
 FORCED_SHARE = 0.4
 """Callers who name their language model, so that every candidate is measured; the others leave the choice."""
 FAVOURITE_LASTS = 25
@@ -101,6 +104,8 @@ def make_day(requests: int, speed: float, pace: float) -> list[Ask]:
         if drawn.random() < 1 / FAVOURITE_LASTS:
             favourites[kind] = drawn.choice(MODELS[kind])
         forced = f"{kind}/{favourites[kind]}" if drawn.random() < FORCED_SHARE else ""
+        if len(asks) < WARM_UP * requests:  # until each was measured, expectations come from sizes, in unscaled time
+            forced = CANDIDATES[int(len(asks) / (WARM_UP * requests) * len(CANDIDATES))]
         asks.append(_ask(row, every, at_s, forced, models, drawn))
     return asks
 
@@ -165,5 +170,7 @@ def configuration(addresses: dict[str, str], speed: float) -> str:
         "  rules:",
     ]
     for name in CANDIDATES:
-        lines.append(f"    - {{name: asked for {name}, when: \"header.x_model == '{name}'\", then: {{force: '{name}'}}}}")
+        lines.append(
+            f"    - {{name: asked for {name}, when: \"header.x_model == '{name}'\", then: {{force: '{name}'}}}}"
+        )
     return "\n".join(lines) + "\n"

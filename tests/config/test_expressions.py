@@ -91,6 +91,11 @@ def test_a_map_that_is_asked_for_anything_is_read_whole() -> None:
     assert compile_rule("has(provider.ollama)").whole == {"provider": frozenset({"ollama"})}
 
 
+def test_a_map_may_be_read_whole_and_by_a_path_in_one_condition() -> None:
+    rule = compile_rule("candidate['a/b'].loaded && candidate.exists(c, candidate[c].waiting > 2)")
+    assert rule.whole == {"candidate": None} and set(rule.paths.values()) == {("candidate", "a/b", "loaded")}
+
+
 def test_names_that_differ_by_a_dash_or_an_underscore_are_not_mixed_up() -> None:
     rule = compile_rule("provider['a-b'].healthy && !provider.a_b.healthy && !provider.a_2d_b.healthy")
     assert len(rule.paths) == 3

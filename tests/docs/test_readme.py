@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = table[table["model"].isin(names)].assign(model=table["model"].map(names))
     few = table["prompt_id"].drop_duplicates().sample(300, random_state=0)
     table[table["prompt_id"].isin(few)].to_parquet(folder / "mine.parquet")
+    shutil.copytree(ROOT / "config", folder / "config")
     (folder / "prompts.jsonl").write_text('{"id": 1, "prompt": "rename x to y"}\n', encoding="utf-8")
     return folder
 
@@ -42,7 +44,7 @@ def test_the_commands_and_the_python_of_the_readme_run(
     monkeypatch.delenv("TURNOUT_MODELS", raising=False)
     turnout = [shlex.split(command)[1:] for command in COMMANDS if command.startswith(".venv/bin/turnout")]
     # Training comes after routing on the page, because a newcomer has a champion from `make train`.
-    turnout.sort(key=lambda words: ["evaluate", "train", "promote", "route"].index(words[0]))
+    turnout.sort(key=lambda words: ["config", "evaluate", "train", "promote", "route"].index(words[0]))
 
     for words in turnout:
         if words[0] == "promote":
@@ -63,7 +65,16 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "data/README.md", "models/README.md", "docs/decisions.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "data/README.md",
+        "models/README.md",
+        "docs/decisions.md",
+        "docs/providers.md",
+        "docs/configuration.md",
+    ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -198,7 +198,7 @@ AFTER_PREDICTION: Final = frozenset({"confidence", "margin"})
 
 def samples(
     variables: Collection[str],
-    entries: Mapping[str, Collection[str] | None],
+    entries: Mapping[str, Collection[str]],
     literals: Mapping[str, Collection[str]],
     known: Mapping[str, Collection[str]],
 ) -> Iterator[dict[str, Any]]:
@@ -206,7 +206,7 @@ def samples(
 
     Args:
         variables: which ones.
-        entries: names that the condition asks its maps for, None where it may ask for any.
+        entries: names that the condition asks its maps for.
         literals: what the condition compares each variable with; a sample for each, so that everything is reached.
         known: providers and candidates.
     """
@@ -224,7 +224,7 @@ def _sample(
     name: str,
     size: int,
     number: int,
-    entries: Mapping[str, Collection[str] | None],
+    entries: Mapping[str, Collection[str]],
     literals: Mapping[str, Collection[str]],
     known: Mapping[str, Collection[str]],
 ) -> Any:
@@ -238,7 +238,7 @@ def _sample(
         return (found + [f"{name}_{index}" for index in range(size)])[:size]
     if not about.named:
         return {key: _field(name, key, number) for key in about.fields}
-    asked = [*(entries.get(name) or ()), *known.get(name, ())]
+    asked = [*entries.get(name, ()), *known.get(name, ())]
     names = dict.fromkeys([*asked, *(f"{name}_{index}" for index in range(size - len(asked)))])
     if not about.fields:
         return dict.fromkeys(names, {MAX_ENTRIES: "x" * MAX_TEXT, 2: "1"}.get(size, ""))

@@ -150,7 +150,9 @@ def _parse_problem(message: str) -> str:
 def _try(program: cel.Program, read: Reading, known: Mapping[str, Collection[str]]) -> None:
     """Evaluate on samples, the largest first: quick enough, true or false, and not failing on all of them."""
     failed, worked = "", False
-    for number, sample in enumerate(samples(read.variables, read.asked, read.literals, known)):
+    named = {name: {path[1] for path in read.paths.values() if path[0] == name} for name in read.asked}
+    asked = {name: named[name] | (entries or frozenset()) for name, entries in read.asked.items()}
+    for number, sample in enumerate(samples(read.variables, asked, read.literals, known)):
         context = cel.Context(sample | {name: _follow(sample, path) for name, path in read.paths.items()})
         took_s = 1.0
         for _ in range(3 if number == 0 else 1):
