@@ -3,7 +3,8 @@
     python benchmarks/faults.py [--kinds ollama,lmstudio] [--transport httpx]
 
 Each cell is one request against a fresh emulator on loopback. Where only a time limit can end it, limits are under a
-second; elsewhere they are long, so that a busy machine does not meet them. `tests/providers/test_faults.py` holds the same table cell by cell.
+second; elsewhere they are long, so that a busy machine does not meet them. `tests/providers/test_faults.py` holds the
+same table cell by cell.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ def test_importing_the_schema_needs_only_the_standard_library() -> None:
         (lambda: Gateway(port=70_000), "must be from 0 to 65535"),
         (lambda: History(url="history.db"), "no database address"),
         (lambda: History(prompts="some"), "one of full, features, none"),  # type: ignore[arg-type]
-        (lambda: Privacy(patterns={"a": "("}), "'a' is no regular expression"),
-        (lambda: Privacy(patterns={"a": "x*"}), "'a' matches an empty text"),
+        (lambda: Privacy(patterns={"a": "("}), "'a': no regular expression"),
+        (lambda: Privacy(patterns={"a": "x*"}), "'a': it matches the empty text"),
         (lambda: Voice(system_prompt=" "), "system_prompt is empty"),
         (lambda: Ensemble(kind="voices"), "names the voices that answer"),
         (lambda: Ensemble(kind="refine", candidates=("a",)), "less than two"),

@@ -69,7 +69,7 @@ def seen(*states: CandidateState, resources: Resources | None = None) -> Snapsho
 
 def chosen(
     *rules: Rule,
-    p: dict[str, float] | None = USUAL,  # noqa: B006
+    p: dict[str, float] | None = USUAL,
     by: Policy | None = None,
     prompt: Any = EASY,
     preference: Any = None,

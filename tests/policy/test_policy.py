@@ -125,7 +125,7 @@ def test_a_configuration_that_is_refused_is_refused_with_its_line(
     champion: Path, written: Callable[..., Path]
 ) -> None:
     path = written(f"{BASE}routing:\n  preferense: fast\n")
-    with pytest.raises(ConfigurationError, match=rf"{path.name}:13: .*preferense"):
+    with pytest.raises(ConfigurationError, match=rf"{path.name}:12: .*preferense"):
         Router.load(champion, configuration=path)
 
 
@@ -305,7 +305,7 @@ def test_a_decision_can_be_copied_and_taken_apart(under: Callable[..., Router]) 
     assert copy.explain().decision is copy
     plain = asdict(decision)
     assert plain["ranking"][0]["candidate"] == decision.candidate
-    assert plain["excluded"] == [{"candidate": NEW, "reason": "the rule 'the rule' forbids it", "rule": "the rule"}]
+    assert plain["excluded"] == ({"candidate": NEW, "reason": "the rule 'the rule' forbids it", "rule": "the rule"},)
     assert decision == replace(decision, explainer=None)
 
 
@@ -326,7 +326,7 @@ def turns(content: str, before: str = HARD) -> list[dict[str, str]]:
 def hard_then(under: Callable[..., Router]) -> Callable[..., Decision]:
     """What a follow-up gets after a hard turn that went to the strong candidate."""
 
-    def follow(request: Any, routing: str = "", preference: Any = "fast") -> Decision:
+    def follow(request: Any, routing: str = "", preference: Any = 1e3) -> Decision:
         router, hints = under(policy(routing)), Hints(conversation="c")
         others_gone = seen(*(state(name, problem="gone") for name in (SMALL, MIDDLE, NEW)), state(LARGE, SLOW))
         assert router.route(HARD, "quality", hints=hints, snapshot=others_gone).candidate == LARGE
@@ -336,14 +336,14 @@ def hard_then(under: Callable[..., Router]) -> Callable[..., Decision]:
 
 
 def test_a_conversation_stays_where_it_is_known_unless_the_gain_is_worth_it(hard_then: Callable[..., Decision]) -> None:
-    stay, move = (hard_then(turns("commit it"), f"{{conversations: {{switch_gain: {gain}}}}}") for gain in (5, 0))
+    stay, move = (hard_then(turns("commit it"), f"{{conversations: {{switch_gain: {gain}}}}}") for gain in ("1.0e+6", 0))
     assert stay.candidate == LARGE
     assert stay.reason.startswith("it knows this conversation")
     assert move.candidate == SMALL
 
 
 def test_conversations_that_are_switched_off_are_not_remembered(hard_then: Callable[..., Decision]) -> None:
-    off = "{conversations: {enabled: false, switch_gain: 5}}"
+    off = "{conversations: {enabled: false, switch_gain: 1.0e+6}}"
     assert hard_then(turns("commit it"), off).candidate == SMALL
 
 
@@ -374,14 +374,14 @@ def test_an_unrelated_prompt_of_the_same_conversation_has_to_be_read(under: Call
 
 
 def test_who_answered_in_the_end_is_who_knows_the_conversation(under: Callable[..., Router]) -> None:
-    router, hints = under(policy("{conversations: {switch_gain: 5}}")), Hints(conversation="c")
+    router, hints = under(policy("{conversations: {switch_gain: 1.0e+6}}")), Hints(conversation="c")
     assert router.route(EASY, 1e3, hints=hints, snapshot=ONLY_SMALL_IS_FAST).candidate == SMALL
     router.answered("c", LARGE)
     assert router.route(turns("commit it"), 1e3, hints=hints, snapshot=ONLY_SMALL_IS_FAST).candidate == LARGE
 
 
 def test_what_is_refused_is_no_turn_of_a_conversation(under: Callable[..., Router]) -> None:
-    router, hints = under(policy("{conversations: {switch_gain: 5}}")), Hints(conversation="c")
+    router, hints = under(policy("{conversations: {switch_gain: 1.0e+6}}")), Hints(conversation="c")
     everybody_gone = seen(*(state(name, problem="gone") for name in (SMALL, MIDDLE, LARGE, NEW)))
     router.route(EASY, 1e3, hints=hints, snapshot=ONLY_SMALL_IS_FAST)
     with pytest.raises(NoCandidateError):
@@ -445,9 +445,9 @@ def test_requests_during_a_thousand_changes_follow_one_policy_each_and_none_is_d
 
 
 def test_a_conversation_survives_a_change_that_takes_its_candidate_away(under: Callable[..., Router]) -> None:
-    router, hints = under(policy("{conversations: {switch_gain: 5}}")), Hints(conversation="c")
+    router, hints = under(policy("{conversations: {switch_gain: 1.0e+6}}")), Hints(conversation="c")
     router.route(EASY, 1e3, hints=hints, snapshot=ONLY_SMALL_IS_FAST)
-    router.configure(policy("{conversations: {switch_gain: 5}}", base="providers: {ollama: {models: [llama-3.3-70b]}}"))
+    router.configure(policy("{conversations: {switch_gain: 1.0e+6}}", base="providers: {ollama: {models: [llama-3.3-70b]}}"))
     assert router.route(turns("commit it"), hints=hints).candidate == LARGE
 
 

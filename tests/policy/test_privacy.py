@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from turnout.config.patterns import bounded_pattern
 from turnout.errors import ConfigurationError
 from turnout.policy.privacy import KINDS, SecretScanner
-from turnout.policy.privacy_bounds import bounded_pattern
 from turnout.types import Message, Request, ToolCall
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from turnout.config.values import FrozenMapping
 from turnout.policy.candidates import Candidate, Needs
 from turnout.policy.conversations import Turn
 from turnout.policy.policy import Policy
-from turnout.policy.verdict import NOTHING_SAID, Forced, Verdict
 from turnout.policy.shortlist import Entry, shortlist
+from turnout.policy.verdict import NOTHING_SAID, Forced, Verdict
 from turnout.types import CandidateState, Excluded, LanguageModel, Resources, Snapshot, Speeds
 
 GIB = 2**30

@@ -14,6 +14,7 @@ from typing import Final
 from turnout.config.problems import Problem, nearest, shown
 from turnout.config.shape import KINDS
 from turnout.config.tree import Node, Path, written
+from turnout.types.task import TIERS
 
 _NOTHING: Final = Node({})
 
@@ -48,8 +49,8 @@ class Targets:
         )
 
     def find(self, target: str) -> bool:
-        """Whether a target can mean anybody: a provider, a candidate, or a pattern over both."""
-        if target in self.providers or target in self.candidates:
+        """Whether a target can mean anybody: a provider, a candidate, a tier, or a pattern over both."""
+        if target in self.providers or target in self.candidates or target in TIERS:
             return True
         provider, slash, _ = target.partition("/")
         if not any(mark in target for mark in "*?["):

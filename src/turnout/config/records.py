@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
+from turnout.config.patterns import bounded_pattern
 from turnout.config.values import Count, Flag, FrozenMapping, Positive, Section, SettingError, Text
-
-MAX_PATTERN_CHARACTERS: Final = 500
+from turnout.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +46,12 @@ class Privacy(Section):
     max_scan_characters: Count = 1_000_000
 
     def check(self) -> None:
-        """Patterns compile, are short, and do not match nothing."""
+        """Patterns compile, cannot take long, and do not match nothing."""
         for name, pattern in self.patterns.items():
             try:
-                compiled = re.compile(pattern[: MAX_PATTERN_CHARACTERS + 1])
-            except (re.error, OverflowError, RecursionError) as error:
-                raise SettingError(f"patterns.{name}", f"pattern {name!r} is no regular expression: {error}") from None
-            if len(pattern) > MAX_PATTERN_CHARACTERS or compiled.match("") is not None:
-                raise SettingError(
-                    f"patterns.{name}",
-                    f"pattern {name!r} matches an empty text or is longer than {MAX_PATTERN_CHARACTERS} characters",
-                )
+                bounded_pattern(pattern)
+            except ConfigurationError as error:
+                raise SettingError(f"patterns.{name}", f"pattern {name!r}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

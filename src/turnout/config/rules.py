@@ -46,7 +46,7 @@ class Effects(Section):
     `force` leaves only its targets, `forbid` takes its targets away, `prefer` decides where the predictor is unsure,
     `preference` and `threshold` set those of the request, `hold` keeps a stream back until the answer is judged,
     `require_local` leaves only candidates on this machine. A target is a candidate (`ollama/llama3.3`), a provider
-    (`ollama`) or a pattern (`*/qwen*`).
+    (`ollama`), a pattern (`*/qwen*`) or a tier (`fast`, `strong`: the cheaper and the dearer half).
     """
 
     force: Names = ()

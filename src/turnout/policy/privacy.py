@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout.config.patterns import bounded_pattern
 from turnout.errors import ConfigurationError
-from turnout.policy.privacy_bounds import bounded_pattern
 from turnout.policy.privacy_patterns import PATTERNS, Pattern
 from turnout.types import Request
 
@@ -99,7 +99,7 @@ class SecretScanner:
 
     Args:
         patterns: regular expressions by name. Python's own engine runs them and cannot be interrupted, so
-            those that could take long are refused (see `privacy_bounds`).
+            those that could take long are refused (see `config.patterns`).
         max_characters: of a request that are looked at, from its beginning.
 
     Raises:
