@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 
 from aiohttp import web
 from fault_trials import emulator
@@ -18,52 +19,56 @@ from turnout.emulators.admin import ADMIN
 from turnout.emulators.server import Emulator, Handler, serving
 
 INSIDE = f"{ADMIN}crowd"
-LINGERS_S = 0.1
-"""A client that gives up says so a moment later; only what is inside for longer than this counts as at once."""
 
 
 class Crowd:
-    """Requests for answers between arrival and end."""
+    """Requests for answers between arrival and end.
 
-    def __init__(self) -> None:
-        self.inside: set[int] = set()
+    A client that gives up is noticed a moment later than its next request arrives, so what tells is not the most there
+    ever were but for how long at a stretch there were more than the limit.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.inside = 0
         self.most = 0
-        self.most_for_long = 0
-        self._arrived = 0
+        self.longest_above_s = 0.0
+        self._limit = limit
+        self._above_since_s = 0.0
 
-    def arrive(self) -> int:
-        """One more, by number; look a little later how many of those that are here now still are."""
-        self._arrived += 1
-        self.inside.add(self._arrived)
-        if len(self.inside) > self.most_for_long:
-            asyncio.get_running_loop().call_later(LINGERS_S, self._look, frozenset(self.inside))
-        self.most = max(self.most, len(self.inside))
-        return self._arrived
+    def arrive(self) -> None:
+        """One more."""
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        if self.inside == self._limit + 1:
+            self._above_since_s = time.monotonic()
 
-    def _look(self, then: frozenset[int]) -> None:
-        self.most_for_long = max(self.most_for_long, len(then & self.inside))
+    def leave(self) -> None:
+        """One less."""
+        self.inside -= 1
+        if self.inside == self._limit:
+            self.longest_above_s = max(self.longest_above_s, time.monotonic() - self._above_since_s)
 
 
-def count_inside(emulated: Emulator) -> None:
+def count_inside(emulated: Emulator, limit: int) -> None:
     """Put a counter around everything that the emulator does."""
-    crowd, make = Crowd(), emulated.application
+    crowd, make = Crowd(limit), emulated.application
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method != "POST" or request.path.startswith(ADMIN):
             return await handler(request)
-        number = crowd.arrive()
+        crowd.arrive()
         try:
             return await handler(request)
         finally:
-            crowd.inside.discard(number)
+            crowd.leave()
 
     async def tell(_request: web.Request) -> web.Response:
         return web.json_response(
             {
-                "inside": len(crowd.inside),
+                "inside": crowd.inside,
                 "most": crowd.most,
-                "most_for_long": crowd.most_for_long,
+                "longest_above_s": round(crowd.longest_above_s, 4),
                 "resident_bytes": resident_bytes(),
                 "descriptors": descriptors(),
             }
@@ -81,7 +86,7 @@ def count_inside(emulated: Emulator) -> None:
 async def serve(kind: str, slots: int, speed: float) -> None:
     """Serve on a free port until standard input ends."""
     emulated = emulator(kind, slots=slots, speed=speed)
-    count_inside(emulated)
+    count_inside(emulated, slots)
     async with serving(emulated) as url:
         print(url, flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)

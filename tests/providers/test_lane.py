@@ -163,7 +163,6 @@ async def test_a_stream_that_ends_without_an_answer_is_a_failure(line: Line) -> 
     assert line.told == [(1, "incomplete")] and line.is_idle()
 
 
-@pytest.mark.xfail(strict=True, reason="the error is made without provider, language model and the text so far")
 async def test_a_stream_that_ends_without_an_answer_says_whose_and_keeps_its_text(line: Line) -> None:
     line.provider.plays([Chunk("half an "), Chunk("ans")])
     with pytest.raises(IncompleteError) as caught:
@@ -912,7 +911,6 @@ async def test_closing_closes_the_provider_and_gives_up_its_loads() -> None:
     assert line.provider.closed and line.is_idle()
 
 
-@pytest.mark.xfail(strict=True, reason="a load that was given up is a LoadFailedError, which is tried again")
 async def test_once_it_is_closed_a_provider_is_not_asked_again() -> None:
     line = await line_of(language_model("small", loaded=False), loads=True)
     line.provider.loads_like([asyncio.Event()])

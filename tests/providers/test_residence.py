@@ -227,7 +227,6 @@ async def test_closing_gives_up_what_loads_and_tells_those_who_wait() -> None:
     assert house.residence.get("small") == language_model("small", loaded=False)
 
 
-@pytest.mark.xfail(strict=True, reason="the cancellation is taken for the load's own and turned into an error")
 async def test_one_who_is_cancelled_while_it_closes_stays_cancelled() -> None:
     for after in range(6):
         house = House()
@@ -345,7 +344,6 @@ def test_the_window_is_the_configured_one_else_what_the_provider_tells(
     assert House(model, wanted=wanted).residence.window("small") == window
 
 
-@pytest.mark.xfail(strict=True, reason="the configured window is believed even where the language model cannot have it")
 def test_no_window_is_wider_than_the_language_model_can_have() -> None:
     model = language_model("small", loaded_context_length=8192, context_length=8192)
     assert House(model, wanted=32768).residence.window("small") == 8192

@@ -70,6 +70,7 @@ class Assembly:
     def __init__(self, candidate: str) -> None:
         self.candidate = candidate
         self.model = ""
+        self.checked_model = ""
         self.finish: Finish | None = None
         self.usage = Usage()
         self.timings = Timings()

@@ -181,7 +181,11 @@ class HttpProvider:
                 raise IncompleteError(f"the stream cannot be read: {error}") from error
 
     def _check_model(self, asked: str, assembly: Assembly, same: Callable[[str, str], bool]) -> None:
-        if assembly.model and not same(asked, assembly.model):
+        if assembly.model == assembly.checked_model:
+            return
+        if same(asked, assembly.model):
+            assembly.checked_model = assembly.model
+        else:
             raise WrongModelError(assembly.model, provider=self.name, model=asked, partial_text=assembly.partial_text)
 
 
@@ -192,7 +196,7 @@ def parse(data: bytes) -> dict[str, Any]:
         IncompleteError: not UTF-8, not JSON, or not an object.
     """
     try:
-        document = json.loads(data)
+        document = json.loads(data.decode())  # given bytes, json looks for other encodings at each call
     except (ValueError, RecursionError) as error:
         raise IncompleteError(
             f"the answer cannot be read as JSON ({error})", partial_text=data[:200].decode("utf-8", "replace")

@@ -92,6 +92,11 @@ class Breaker:
             self._probes_out += 1
         return Permit(self, self._epoch)
 
+    def try_soon(self) -> None:
+        """End the wait of an open breaker: something else showed that a probe is worth it."""
+        if self._state == "open":
+            self._opened_s = self._now() - self._wait_s
+
     def _record(self, epoch: int, failed: bool | None) -> None:
         if epoch != self._epoch:
             return

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from turnout.config.providers import BreakerSettings
-from turnout.errors import CircuitOpenError, ProviderError
+from turnout.errors import CircuitOpenError, ProviderError, ProviderTimeoutError
 from turnout.providers.blame import blame
 from turnout.providers.breaker import Breaker, Permit
 from turnout.types import BreakerState, ProviderEvent
@@ -17,6 +17,10 @@ class Admission:
 
     def __init__(self, whole: Permit, one: Permit) -> None:
         self._whole, self._one = whole, one
+
+    def began(self) -> None:
+        """Content came: the provider is well, however long the answer goes on."""
+        self._whole.succeeded()
 
     def succeeded(self, *, slowly: bool = False) -> None:
         """An answer came; a first token far too late speaks against the candidate all the same."""
@@ -33,7 +37,9 @@ class Admission:
             self._whole.failed()
         elif guilty == "candidate":
             self._one.failed()
-            self._whole.succeeded()
+            # Silence says nothing good of the provider either; any other failure is an answer of its own.
+            if not isinstance(error, ProviderTimeoutError):
+                self._whole.succeeded()
 
     def ended(self) -> None:
         """Give back what was not told of: cancelled, or the request's own fault."""
@@ -61,8 +67,13 @@ class Circuits:
 
     def state(self, model: str) -> BreakerState:
         """The worse of the provider's and the candidate's own."""
-        states = (self._whole.state, self._of(model).state)
+        own = self._each.get(model)
+        states = (self._whole.state, own.state if own is not None else "closed")
         return next((state for state in ("open", "half_open") if state in states), "closed")
+
+    def seen(self) -> None:
+        """The provider was looked at and is there: its own breaker may try again before its wait is over."""
+        self._whole.try_soon()
 
     def check(self, model: str) -> None:
         """Fail at once where a call would not be let pass now.
@@ -70,8 +81,8 @@ class Circuits:
         Raises:
             CircuitOpenError: with the seconds until one may be.
         """
-        for breaker in (self._whole, self._of(model)):
-            if breaker.retry_after_s is not None:
+        for breaker in (self._whole, self._each.get(model)):
+            if breaker is not None and breaker.retry_after_s is not None:
                 raise self._refused(model, breaker)
 
     def admit(self, model: str) -> Admission:

@@ -66,7 +66,8 @@ class CallClock:
         left, phase = self._ends_s - now, "total"
         if streaming:
             waiting = self._waiting_for_content
-            silence = self._alive_s + (self._patience_s if waiting else self.timeouts.chunk_s) - now
+            # Between pieces the silence is the provider's only while somebody listens: a slow reader is not its fault.
+            silence = self._alive_s + self._patience_s - now if waiting else self.timeouts.chunk_s
             if silence < left:
                 left, phase = silence, "first_token" if waiting else "chunk"
         return max(left, 0.0), phase  # type: ignore[return-value]

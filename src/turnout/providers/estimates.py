@@ -120,9 +120,14 @@ class Estimates:
 
     def save(self) -> None:
         """Write what changed; a disk that refuses is logged, never raised."""
-        count = self._count()
-        if self._path is None or count == self._saved:
-            return
+        content = self.content()
+        if content is not None:
+            self.write(content)
+
+    def content(self) -> bytes | None:
+        """What there is to be written; None where nothing changed. To be called where measurements are taken in."""
+        if self._path is None or self._count() == self._saved:
+            return None
         document = {
             "version": VERSION,
             "candidates": {
@@ -130,12 +135,17 @@ class Estimates:
                 for name, known in sorted(self._measured.items())
             },
         }
+        self._saved = self._count()
+        return json.dumps(document, indent=1).encode()
+
+    def write(self, content: bytes) -> None:
+        """Write what `content` gave; may run in another thread. What fails is tried again after the next answer."""
+        assert self._path is not None
         try:
-            write_aside(self._path, json.dumps(document, indent=1).encode())
+            write_aside(self._path, content)
         except OSError as error:
             logger.warning("the measured speeds were not saved in %s: %s", self._path, error)
-        else:
-            self._saved = count
+            self._saved = -1
 
     def _count(self) -> int:
         return sum(known.answers + known.load_s.count for known in self._measured.values())

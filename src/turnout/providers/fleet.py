@@ -224,7 +224,9 @@ class Fleet:
     async def _keep_saved(self) -> None:
         while True:
             await asyncio.sleep(_SAVED_EVERY_S)
-            await asyncio.to_thread(self._estimates.save)
+            content = self._estimates.content()
+            if content is not None:
+                await asyncio.to_thread(self._estimates.write, content)
 
     def _tell_attempt(self, attempt: Attempt) -> None:
         for listener in self._attempt_listeners:

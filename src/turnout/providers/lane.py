@@ -63,6 +63,7 @@ class Lane:
         state = await self.provider.state(CallClock(timeouts, now=self._now))
         before, self.state = self.state, state
         if state.available:
+            self.circuits.seen()
             self.residence.observe(state.models)
             self.queue.observe(model.name for model in state.models if model.loaded)
         if before.available != state.available:
@@ -79,12 +80,13 @@ class Lane:
 
     async def complete(self, model: str, request: Request, *, deadline_s: float | None = None) -> Answer:
         """One whole answer, tried again where the error says that this may help."""
-        ends_s = None if deadline_s is None else self._now() + deadline_s
+        since_s = self._now()
+        ends_s = None if deadline_s is None else since_s + deadline_s
         tries = 0
         while True:
             tries += 1
             try:
-                async with self._attempt(model, request, ends_s, tries) as (call, meter):
+                async with self._attempt(model, request, ends_s, tries, since_s) as (call, meter):
                     answer = await self.provider.complete(call)
                     meter.answer = answer
                 return answer
@@ -99,6 +101,7 @@ class Lane:
         return self._stream(model, request, None if deadline_s is None else self._now() + deadline_s)
 
     async def _stream(self, model: str, request: Request, ends_s: float | None) -> AsyncGenerator[Chunk | Answer, None]:
+        since_s = self._now()
         tries = 0
         begun = False
         texts: list[str] = []
@@ -106,14 +109,16 @@ class Lane:
             tries += 1
             try:
                 async with (
-                    self._attempt(model, request, ends_s, tries, streamed=True) as (call, meter),
+                    self._attempt(model, request, ends_s, tries, since_s, streamed=True) as (call, meter),
                     aclosing(self.provider.stream(call)) as pieces,
                 ):
                     async for piece in pieces:
                         if isinstance(piece, Answer):
                             meter.answer = piece
                             break
-                        begun = begun or piece.has_content
+                        if piece.has_content and not begun:
+                            begun = True
+                            meter.began()
                         texts.append(piece.text)
                         yield piece
                     if meter.answer is None:
@@ -135,8 +140,9 @@ class Lane:
 
     async def embed(self, model: str, texts: Sequence[str], *, deadline_s: float | None = None) -> Embeddings:
         """One vector for each text. Measured and guarded like an answer, but not retried."""
-        ends_s = None if deadline_s is None else self._now() + deadline_s
-        async with self._attempt(model, None, ends_s, 1) as (call, _):
+        since_s = self._now()
+        ends_s = None if deadline_s is None else since_s + deadline_s
+        async with self._attempt(model, None, ends_s, 1, since_s) as (call, _):
             return await self.provider.embed(model, texts, call.clock)
 
     def _retry_wait_s(self, model: str, error: ProviderError, tries: int, ends_s: float | None) -> float | None:
@@ -148,7 +154,14 @@ class Lane:
 
     @asynccontextmanager
     async def _attempt(
-        self, model: str, request: Request | None, ends_s: float | None, number: int, *, streamed: bool = False
+        self,
+        model: str,
+        request: Request | None,
+        ends_s: float | None,
+        number: int,
+        since_s: float,
+        *,
+        streamed: bool = False,
     ) -> AsyncIterator[tuple[Call, Meter]]:
         """Everything around one call. Whatever happens inside, the slot and the permits come back."""
         meter = Meter(f"{self.provider.name}/{model}", number, streamed=streamed, now=self._now)
@@ -156,13 +169,14 @@ class Lane:
             if request is not None:
                 self._check_window(model, request)
             self.circuits.check(model)
-            async with self.queue.slot(model, deadline_s=self._left_s(ends_s)) as meter.queue_s:
+            async with self.queue.slot(model, deadline_s=self._left_s(ends_s), since_s=since_s) as meter.queue_s:
                 admission = self.circuits.admit(model)
                 was_loaded, left_s = False, None
                 try:
                     meter.load_s = await self.residence.bring_up(model, self._left_s(ends_s))
                     known, left_s = self.residence.get(model), self._left_s(ends_s)
                     was_loaded = known is None or known.loaded is not False
+                    meter.began = admission.began
                     yield self._call(model, request, ends_s, meter), meter
                     admission.succeeded(slowly=was_loaded and self._was_slow(model, request, meter))
                 except Exception as error:

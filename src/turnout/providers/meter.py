@@ -22,6 +22,7 @@ class Meter:
         self.answer: Answer | None = None
         self.error: ProviderError | None = None
         self.cancelled = False
+        self.began: Callable[[], None] = _nothing
         self.started_s = now()
         self._started_at = time.time()
         self._number = number
@@ -60,3 +61,7 @@ class Meter:
         if not decode_s:
             decode_s = self.clock.elapsed_s - (self.first_token_s or 0.0)
         return (made - 1) / decode_s if decode_s > 0 else None
+
+
+def _nothing() -> None:
+    """Nobody wants to hear that content began."""

@@ -30,24 +30,28 @@ class Queue:
         self.schedule = Schedule(limits, max_resident=max_resident, now=now)
 
     @asynccontextmanager
-    async def slot(self, model: str, *, deadline_s: float | None = None) -> AsyncIterator[float]:
+    async def slot(
+        self, model: str, *, deadline_s: float | None = None, since_s: float | None = None
+    ) -> AsyncIterator[float]:
         """Hold a slot inside the block; the value is how many seconds it was waited for.
 
         Args:
             model: the language model that is asked.
             deadline_s: the longest wait; the configured one where it is shorter.
+            since_s: when the request first came, where this is another try.
 
         Raises:
             QueueFullError: too many wait already, at once; or the wait was over before a turn came.
         """
-        ticket = self.schedule.ask(model)
+        asked_s = self._now()
+        ticket = self.schedule.ask(model, since_s)
         if ticket is None:
             raise self._full(model, f"{self.schedule.waiting} requests wait already")
         try:
             self._pump()
             if ticket.started_s is None:
                 await self._turn(ticket, model, deadline_s)
-            yield (ticket.started_s or ticket.asked_s) - ticket.asked_s
+            yield max(0.0, (ticket.started_s or asked_s) - asked_s)
         finally:
             self.schedule.leave(ticket)
             self._pump()

@@ -40,6 +40,7 @@ class Schedule:
         self._running: Counter[str] = Counter()
         self._resident: dict[str, None] = {}  # least recently started first
         self._service_s: float | None = None
+        self._swapped_s = float("-inf")  # when another candidate was last brought in
 
     @property
     def running(self) -> int:
@@ -65,13 +66,19 @@ class Schedule:
         ahead = (self.running + self.waiting) / self._limits.max_concurrent
         return max(0.1, ahead * (self._service_s if self._service_s is not None else 1.0))
 
-    def ask(self, candidate: str) -> Ticket | None:
-        """A ticket, or None where the queue is full. It may start only when `next` hands it out."""
-        ticket = Ticket(candidate, self._now())
+    def ask(self, candidate: str, since_s: float | None = None) -> Ticket | None:
+        """A ticket, or None where the queue is full. It may start only when `next` hands it out.
+
+        A request that comes back after a failed try says since when it waits, and takes that place again.
+        """
+        ticket = Ticket(candidate, self._now() if since_s is None else since_s)
         # A free slot is not a place in the queue: with room to run at once, even a queue of length 0 admits.
         if len(self._waiting) >= self._limits.max_waiting and not (self._may_start(ticket) and not self._waiting):
             return None
-        self._waiting.append(ticket)
+        place = len(self._waiting)
+        while place and self._waiting[place - 1].asked_s > ticket.asked_s:
+            place -= 1
+        self._waiting.insert(place, ticket)
         return ticket
 
     def next(self) -> Ticket | None:
@@ -79,8 +86,10 @@ class Schedule:
         if self.running >= self._limits.max_concurrent:
             return None
         now = self._now()
+        # What was just brought in keeps its place as long as anybody has to wait: else a long queue swaps at each start.
         bound_s = now - self._limits.starvation_s
-        starving = next((t for t in self._waiting if t.asked_s <= bound_s and not self._is_resident(t.candidate)), None)
+        late = (t for t in self._waiting if t.asked_s <= bound_s and not self._is_resident(t.candidate))
+        starving = None if self._swapped_s > bound_s else next(late, None)
         # Who has waited too long is passed no more; those that came before it still go first.
         last = len(self._waiting) if starving is None else self._waiting.index(starving) + 1
         ready = [ticket for ticket in self._waiting[:last] if self._may_start(ticket)]
@@ -114,6 +123,7 @@ class Schedule:
         ticket.started_s = now
         self._running[ticket.candidate] += 1
         if self._max_resident is not None and ticket.candidate not in self._resident:
+            self._swapped_s = now
             while len(self._resident) >= self._max_resident and (idle := self._idle()) is not None:
                 del self._resident[idle]
         self._resident.pop(ticket.candidate, None)
