@@ -111,7 +111,6 @@ def test_a_reader_that_fails_at_first_is_asked_again(caplog: pytest.LogCaptureFi
     assert sampler.latest is not None and sampler.latest.sampled_s >= 3
 
 
-@pytest.mark.xfail(strict=True, reason="resources.py, start: the event of the first stop is never cleared")
 def test_one_that_was_stopped_can_start_again() -> None:
     reader = Counted(enough=4)
     sampler = ResourceSampler(3600, reader)

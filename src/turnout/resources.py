@@ -37,6 +37,7 @@ class ResourceSampler:
 
     def start(self) -> None:
         """Take one sample now and go on in the background."""
+        self._ended.clear()
         self._sample()
         self._thread = threading.Thread(target=self._run, name="turnout-resources", daemon=True)
         self._thread.start()

@@ -189,10 +189,6 @@ def test_a_file_of_prompts_may_be_one_conversation(turnout: Turnout, staying: Pa
     assert candidates(ran.out) == [LARGE, LARGE]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="route.py sends each prompt as a request of one message, and choosing.py lets only longer ones inherit",
-)
 def test_a_short_follow_up_is_as_hard_as_what_it_follows(turnout: Turnout, config: Callable[..., Path]) -> None:
     asked = ["route", "--json", "--config", config(), HARD, "commit it"]
     alone, follow_up = (

@@ -27,8 +27,9 @@ def test_a_candidate_belongs_to_the_provider_before_the_first_slash() -> None:
     assert Candidate(name="a/b/c").provider == "a"
 
 
-def test_without_a_price_nobody_knows_the_cost() -> None:
-    assert Candidate(name="a/b").cost_usd(1000, 1000) is None
+def test_without_a_price_a_local_answer_costs_nothing_and_a_remote_one_nobody_knows_what() -> None:
+    assert Candidate(name="a/b").cost_usd(1000, 1000) == 0
+    assert Candidate(name="a/b", local=False).cost_usd(1000, 1000) is None
 
 
 @pytest.mark.parametrize(

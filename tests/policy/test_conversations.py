@@ -108,9 +108,5 @@ def test_a_short_follow_up_inherits_most_of_the_turn_before(prompt: str) -> None
     ],
     ids=["lines", "tabs", "Chinese"],
 )
-@pytest.mark.xfail(
-    strict=True,
-    reason="conversations.py counts blanks only: long prompts without them inherit as if they were one word",
-)
 def test_a_long_prompt_without_blanks_stands_on_its_own(prompt: str) -> None:
     assert inherited(prompt) < 0.1

@@ -58,10 +58,6 @@ def test_a_prompt_that_has_to_stay_stays() -> None:
     assert obstacle(ONE, None, NEEDS, require_local=True) == ""
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="eligibility.py asks only the configuration: a local provider's model that runs elsewhere (remote) gets through",
-)
 def test_a_local_provider_that_passes_prompts_on_does_not_get_one_that_has_to_stay() -> None:
     assert obstacle(ONE, state(remote=True), NEEDS, require_local=True) != ""
 
@@ -96,7 +92,6 @@ def test_what_is_configured_goes_before_what_the_provider_says() -> None:
     assert obstacle(can, state(capabilities=frozenset({"chat", "vision"})), needing("vision")) != ""
 
 
-@pytest.mark.xfail(strict=True, reason="eligibility.py takes a configured [chat] or [] for 'has not said', too")
 @pytest.mark.parametrize("configured", [frozenset({"chat"}), frozenset[str]()], ids=["chat", "none"])
 def test_capabilities_that_are_configured_are_all_there_are(configured: frozenset[str]) -> None:
     assert obstacle(replace(ONE, capabilities=configured), None, needing("tools")) == "cannot call tools"

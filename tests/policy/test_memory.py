@@ -20,11 +20,11 @@ NO_LIMITS = Limits(memory=MemoryLimits(max_percent=100, reserve_mb=0), vram=Vram
 Pair = tuple[Candidate, CandidateState | None]
 
 
-def model(name: str, gib: float | None = None, *, running: int = 0, local: bool = True, **known: Any) -> Pair:
+def model(name: str, gib: float | None = None, *, running: int = 0, here: bool = True, **known: Any) -> Pair:
     size = None if gib is None else int(gib * GIB)
     known = {"loaded": True, "memory_bytes": size, **known}
     state = CandidateState(candidate=name, model=LanguageModel(name=name, **known), running=running)
-    return Candidate(name=name, local=local), state
+    return Candidate(name=name, here=here), state
 
 
 def machine(
@@ -132,7 +132,7 @@ def test_the_largest_go_first_and_no_more_than_needed() -> None:
         model("b/busy", 8, running=1),
         model("b/cold", 8, loaded=False),
         model("b/unknown", 8, loaded=None),
-        model("cloud/huge", 8, local=False),
+        model("cloud/huge", 8, here=False),
         (Candidate(name="b/unseen", memory_bytes=8 * GIB), None),
         (Candidate(name="b/unlisted", memory_bytes=8 * GIB), CandidateState(candidate="b/unlisted", model=None)),
     ],

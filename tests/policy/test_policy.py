@@ -169,9 +169,8 @@ def test_secrets_are_named_by_kind_and_keep_a_prompt_here(under: Callable[..., R
 
 
 def test_a_model_that_runs_elsewhere_does_not_get_a_prompt_that_has_to_stay(
-    under: Callable[..., Router], request: pytest.FixtureRequest
+    under: Callable[..., Router],
 ) -> None:
-    request.applymarker(pytest.mark.xfail(strict=True, reason="eligibility.py: LanguageModel.remote is not asked"))
     made = policy(rules(rule("require_local: true")))
     away = CandidateState(candidate=LARGE, model=LanguageModel(name="llama", remote=True))
     assert LARGE in {entry.candidate for entry in under(made).route(HARD, 0, snapshot=seen(away)).excluded}
@@ -209,12 +208,7 @@ ONLY_SMALL_IS_FAST = seen(state(SMALL), state(MIDDLE, SLOW), state(LARGE, SLOW),
         ("fast", None, "fast"),
         ("fast", "quality", "quality"),
         ("0.3", None, "0.3"),
-        pytest.param(
-            "{success_per_second: 0.01}",
-            None,
-            "0.01 a second",
-            marks=pytest.mark.xfail(strict=True, reason="decide.py writes str(ExchangeRates), not what a person reads"),
-        ),
+        ("{success_per_second: 0.01}", None, "0.01 a second"),
     ],
 )
 def test_the_decision_tells_the_preference_that_counted(
@@ -229,14 +223,7 @@ def test_the_decision_tells_the_preference_that_counted(
     [
         ("balanced", "fast", True),
         ("fast", "quality", False),
-        pytest.param(
-            "fast",
-            None,
-            True,
-            marks=pytest.mark.xfail(
-                strict=True, reason="decide.py hands rules 'balanced' where the caller asks for nothing"
-            ),
-        ),
+        ("fast", None, True),
     ],
 )
 def test_rules_read_the_preference_that_counts(
@@ -246,7 +233,6 @@ def test_rules_read_the_preference_that_counts(
     assert under(made).route(EASY, asked).hold is holds
 
 
-@pytest.mark.xfail(strict=True, reason="facts.py turns any number into a float before it is checked: OverflowError")
 def test_a_preference_beyond_all_numbers_is_refused_though_a_rule_reads_it(under: Callable[..., Router]) -> None:
     with pytest.raises(RequestError):
         under(policy(rules(rule("hold: true", "preference == 'fast'")))).route(EASY, 10**400)
@@ -263,15 +249,11 @@ def test_without_a_configuration_a_second_has_no_price(router: Router) -> None:
         router.route(EASY, ExchangeRates(success_per_second=0.01))
 
 
-@pytest.mark.xfail(strict=True, reason="no step of policy/ reads hybrid.enabled and hybrid.default_provider")
 def test_where_routing_is_switched_off_the_default_provider_answers(under: Callable[..., Router]) -> None:
     made = policy(base=f"{BASE}\nhybrid: {{enabled: false, default_provider: cloud}}\n")
     assert under(made).route(EASY).candidate == NEW
 
 
-@pytest.mark.xfail(
-    strict=True, reason="policy.py hands RuleBook the configured order, best first, where it takes cheapest first"
-)
 @pytest.mark.parametrize(("tier", "meant"), [("fast", SMALL), ("strong", MIDDLE)])
 def test_tiers_in_rules_mean_the_cheaper_and_the_dearer_half_though_the_best_is_named_first(
     under: Callable[..., Router], tier: str, meant: str
@@ -381,9 +363,6 @@ def test_what_is_known_of_a_conversation_needs_not_be_read_again(under: Callable
     assert knowing.expected.prefill_s < new.expected.prefill_s / 10
 
 
-@pytest.mark.xfail(
-    strict=True, reason="shortlist.py counts the turn's tokens as read though the request does not begin with them"
-)
 def test_an_unrelated_prompt_of_the_same_conversation_has_to_be_read(under: Callable[..., Router]) -> None:
     router, hints = under(), Hints(conversation="c")
     snapshot = seen(state(SMALL, SLOW), *(state(name, problem="gone") for name in (MIDDLE, LARGE, NEW)))

@@ -93,7 +93,6 @@ def test_the_same_listing_gives_the_same_candidates() -> None:
     assert all(one is two for one, two in zip(first, second, strict=True))
 
 
-@pytest.mark.xfail(strict=True, reason="pool.py keys its memory by a set: a listing in another order is not noticed")
 def test_a_listing_in_another_order_is_followed() -> None:
     made = pool(b=provider())
     made.candidates(seen("b/x", "b/y"))
@@ -119,9 +118,6 @@ class Interrupted(Pool):
             self.busy = False
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pool.py reads self._listed again after writing it: another thread's may be there"
-)
 def test_a_thread_that_comes_between_changes_nobody_elses_candidates() -> None:
     made = Interrupted(Configuration(providers=FrozenMapping(b=provider())))
     assert names(made.candidates(seen("b/mine"))) == ["b/mine"]
@@ -173,13 +169,14 @@ def test_settings_of_a_model_are_those_of_its_candidate() -> None:
         capabilities=frozenset({"chat", "tools"}),
         memory_bytes=2_621_440,
         slots=4,
+        provider_slots=4,
         input_usd_per_million=1.0,
         output_usd_per_million=2.0,
     )
 
 
 def test_what_is_not_set_is_left_open() -> None:
-    assert only(pool(a=provider("one"))) == Candidate(name="a/one", slots=4)
+    assert only(pool(a=provider("one"))) == Candidate(name="a/one", slots=4, provider_slots=4)
 
 
 @pytest.mark.parametrize(("of_all", "of_one", "slots"), [(4, 1, 1), (2, 4, 2), (3, 3, 3)])
@@ -195,9 +192,6 @@ def test_a_providers_own_limits_go_before_the_shared_ones() -> None:
     assert only(pool(shared, a=provider("one", queue=own))).slots == 3
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pool.py never reads vram_mb: a size that is configured only so counts as unknown"
-)
 def test_video_memory_that_is_configured_counts_as_memory_that_it_takes() -> None:
     models = FrozenMapping(one=CandidateSettings(vram_mb=1000))
     assert only(pool(a=provider(models=models))).memory_bytes == 1000 * 2**20

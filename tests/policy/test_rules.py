@@ -95,10 +95,10 @@ def test_a_prohibition_wins_over_force_and_prefer() -> None:
     assert said.preferred == Preferred(("lmstudio/coder",), 0.6, "b")
 
 
-def test_force_falls_to_the_next_rule_when_all_its_targets_are_forbidden() -> None:
+def test_a_force_whose_targets_are_all_forbidden_leaves_nobody() -> None:
     rules = [rule("a", force=("cloud/big",)), rule("b", force=("ollama/small",)), rule("c", forbid=("cloud",))]
-    assert verdict(*rules).forced == Forced(("ollama/small",), "b")
-    assert verdict(rules[0], rules[2]).forced is None
+    assert verdict(*rules).forced == Forced((), "a")
+    assert verdict(rules[1], rules[2]).forced == Forced(("ollama/small",), "b")
 
 
 @pytest.mark.parametrize(
@@ -134,16 +134,16 @@ def test_a_single_candidate_is_of_both_tiers() -> None:
     assert said.forced is not None and said.preferred is not None
 
 
-def test_a_target_that_nobody_has_does_nothing_and_is_told() -> None:
+def test_a_force_for_nobody_there_is_leaves_nobody_and_is_told() -> None:
     made = book(rule("a", force=("nobody/*", "gone/x")), rule("b", force=("ollama/small", "gone")))
     assert made.unmatched == (("a", "nobody/*"), ("a", "gone/x"), ("b", "gone"))
-    assert made.apply(facts(made)).forced == Forced(("ollama/small",), "b")
+    assert made.apply(facts(made)).forced == Forced((), "a")
 
 
 def test_new_candidates_are_meant_without_compiling_again() -> None:
     made = book(rule("a", "files > 1", force=("new",)))
     other = made.with_candidates([*CANDIDATES, "new/x"])
-    assert made.apply(facts(made, 2)).forced is None
+    assert made.apply(facts(made, 2)).forced == Forced((), "a")
     assert other.apply(facts(other, 2)).forced == Forced(("new/x",), "a")
     assert not other.unmatched and len(other) == 1
 

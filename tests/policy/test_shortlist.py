@@ -68,8 +68,9 @@ def listed(
     by: Policy = POLICY,
     needs: Needs = NEEDS,
     turn: Turn | None = None,
+    follows: bool = False,
 ) -> tuple[dict[str, Entry], dict[str, Excluded]]:
-    entries, excluded = shortlist(by, by.candidates(snapshot), needs, verdict, snapshot, turn)
+    entries, excluded = shortlist(by, by.candidates(snapshot), needs, verdict, snapshot, turn, follows=follows)
     return {entry.candidate.name: entry for entry in entries}, {entry.candidate: entry for entry in excluded}
 
 
@@ -131,7 +132,7 @@ def test_whom_nobody_watches_has_no_expected_seconds() -> None:
 
 def test_the_cost_is_what_is_configured() -> None:
     entries, _ = listed()
-    assert {entry.cost_usd for entry in entries.values()} == {None}
+    assert {entry.cost_usd for entry in entries.values() if entry.candidate.local} == {0.0}
 
 
 # Memory
@@ -177,11 +178,8 @@ def test_one_that_is_busy_is_not_made_to_go() -> None:
     ids=["loaded", "nobody knows", "runs elsewhere", "of unknown size"],
 )
 def test_memory_is_no_matter_for_what_is_loaded_unknown_or_elsewhere(
-    large: CandidateState, request: pytest.FixtureRequest
+    large: CandidateState,
 ) -> None:
-    if large.model is not None and large.model.remote:
-        reason = "shortlist.py measures a model that its provider runs elsewhere (remote) against this machine's memory"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     assert LARGE in listed(seen(state(SMALL, 3), large, resources=MACHINE))[0]
 
 
@@ -189,10 +187,6 @@ def test_without_a_sample_of_the_machine_memory_is_no_matter() -> None:
     assert LARGE in listed(seen(state(SMALL, 3), cold(60)))[0]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="shortlist.py takes 'local' for 'in this machine's memory'; on a trusted host next door it is not",
-)
 def test_the_memory_of_this_machine_does_not_bound_a_trusted_machine_next_door() -> None:
     next_door = Provider(
         kind="openai", base_url="http://192.168.1.5:1234", local=True, models=FrozenMapping(huge=CandidateSettings())
@@ -201,9 +195,6 @@ def test_the_memory_of_this_machine_does_not_bound_a_trusted_machine_next_door()
     assert "nextdoor/huge" in listed(seen(cold(60, "nextdoor/huge"), resources=MACHINE), by=by)[0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="shortlist.py lets only candidates make room; what else a provider holds idle could go as well"
-)
 def test_an_idle_language_model_that_is_no_candidate_could_make_room_too() -> None:
     from turnout.types import ProviderState
 
@@ -238,15 +229,12 @@ def test_a_busy_machine_slows_nobody_elsewhere() -> None:
 
 def test_who_knows_the_conversation_reads_only_what_is_new() -> None:
     turn = Turn(SMALL, {}, 900, 0)
-    entries, _ = listed(seen(state(SMALL), state(LARGE)), turn=turn)
+    entries, _ = listed(seen(state(SMALL), state(LARGE)), turn=turn, follows=True)
     knowing, other = entries[SMALL].expected, entries[LARGE].expected
     assert knowing is not None and other is not None
     assert other.prefill_s - knowing.prefill_s == pytest.approx(900 / 500)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="seconds.py knows the slots of a candidate only; others of its provider take the provider's"
-)
 def test_what_another_candidate_of_the_provider_runs_is_waited_for_where_the_provider_takes_one_at_a_time() -> None:
     from turnout.config.providers import QueueLimits
 

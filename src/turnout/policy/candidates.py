@@ -26,16 +26,18 @@ ANSWER_TOKENS: Final[dict[TaskType, int]] = {
 class Candidate:
     """One candidate as configured. None leaves it to what the provider tells, and else to "nobody knows".
 
-    `local` says that prompts stay on this machine; costs are in dollars for a million tokens; `slots` is how many
-    requests its provider runs at once.
+    `local` says that prompts go to nobody else; `here` that it runs in the memory of this machine. Costs are in dollars
+    for a million tokens; `slots` is how many requests of it its provider runs at once, `provider_slots` how many in all.
     """
 
     name: str
     local: bool = True
+    here: bool = True
     context_length: int | None = None
     capabilities: frozenset[str] | None = None
     memory_bytes: int | None = None
     slots: int = 1
+    provider_slots: int = 1
     input_usd_per_million: float | None = None
     output_usd_per_million: float | None = None
 
@@ -45,9 +47,9 @@ class Candidate:
         return self.name.partition("/")[0]
 
     def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
-        """Expected cost of one answer; None where nothing is configured."""
+        """Expected cost of one answer: nothing for a local candidate without a price, None for a remote one."""
         if self.input_usd_per_million is None and self.output_usd_per_million is None:
-            return None
+            return 0.0 if self.local else None
         into, out = self.input_usd_per_million or 0.0, self.output_usd_per_million or 0.0
         return (prompt_tokens * into + answer_tokens * out) / 1e6
 

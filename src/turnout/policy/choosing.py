@@ -21,7 +21,7 @@ from turnout.policy.shortlist import Entry, shortlist
 from turnout.policy.utility import exchange_rate
 from turnout.policy.worth import worth
 from turnout.predictor import Prediction, Predictor
-from turnout.types import Excluded, Ranked, Request, Snapshot
+from turnout.types import DecidedBy, Excluded, Ranked, Request, Snapshot
 
 _UNLEARNED: Final = 0.5  # nothing is known of anybody: an even chance for all, so that seconds, cost and order decide
 
@@ -34,6 +34,7 @@ class Choice:
     ranking: tuple[Ranked, ...]
     excluded: tuple[Excluded, ...]
     reason: str
+    decided_by: DecidedBy
     verdict: Verdict
     preference: str | float | ExchangeRates
     out_of_depth: bool
@@ -52,17 +53,17 @@ def rank(
     """Best first: by utility, or by the chance of success alone where caution asks for it."""
     chances, seconds, costs = _predicted(predictor, prediction)
     mean = sum(chances.values()) / len(chances) if chances else _UNLEARNED
-    share = inherited(request.prompt) if turn is not None and len(request.messages) > 1 else 0.0
+    share = inherited(request.prompt) if turn is not None else 0.0
     rate = preference if isinstance(preference, ExchangeRates) else exchange_rate(preference)
     drafts = []
     for entry in entries:
         name = entry.candidate.name
-        p = chances.get(name, mean)
+        own = p = chances.get(name, mean)
         if share and turn is not None:
-            p = share * turn.p_success.get(name, p) + (1 - share) * p
+            p = share * turn.p_success.get(name, own) + (1 - share) * own
         expected_s = entry.expected.total_s if entry.expected is not None else seconds.get(name)
         cost = entry.cost_usd if entry.cost_usd is not None else costs.get(name)
-        drafts.append((entry, p, expected_s, cost))
+        drafts.append((entry, p, expected_s, cost, p - own))
     most_s = max((draft[2] for draft in drafts if draft[2] is not None), default=0.0)
     most_usd = max((draft[3] for draft in drafts if draft[3] is not None), default=0.0)
     ranked = [
@@ -74,8 +75,9 @@ def rank(
             worth(p, expected_s, cost, rate, most_seconds=most_s, most_cost_usd=most_usd),
             entry.expected,
             entry.candidate.name in chances,
+            added,
         )
-        for entry, p, expected_s, cost in drafts
+        for entry, p, expected_s, cost, added in drafts
     ]
     ranked.sort(key=lambda entry: -(entry.p_success if cautious else entry.utility))
     return ranked
@@ -101,42 +103,54 @@ def settle(
     preference: str,
     cautious: bool,
     turn: Turn | None,
-) -> tuple[list[Ranked], str]:
-    """Who comes first in the end, and why, in one sentence."""
+) -> tuple[list[Ranked], DecidedBy, str]:
+    """Who comes first in the end, what decided it, and why, in one sentence."""
+    routing = policy.configuration.routing
     first = ranked[0]
+    if not policy.configuration.hybrid.enabled:
+        return ranked, "order", "routing is switched off"
     if verdict.forced is not None:
-        return ranked, f"the rule {verdict.forced.rule!r} forces it"
+        return ranked, "force", f"the rule {verdict.forced.rule!r} forces it"
     if len(ranked) == 1:
-        return ranked, "the only candidate that can serve this"
-    margin = first.utility - ranked[1].utility
+        return ranked, "only", "the only candidate that can serve this"
     learned = first.learned and ranked[1].learned
-    unsure = cautious or not learned or margin < policy.configuration.routing.unsure_margin
+    unsure = cautious or not learned or first.utility - ranked[1].utility < routing.unsure_margin
     if unsure and verdict.preferred is not None:
-        place = _preferred_place(ranked, verdict.preferred.candidates, policy.configuration.routing.unsure_margin)
+        place = _preferred_place(ranked, verdict.preferred.candidates, routing.unsure_margin)
         if place is not None:
             ranked.insert(0, ranked.pop(place))
-            return ranked, f"the predictor is not sure, and the rule {verdict.preferred.rule!r} prefers it"
-    stay = policy.configuration.routing.conversations
+            return ranked, "prefer", f"the predictor is not sure, and the rule {verdict.preferred.rule!r} prefers it"
+    stay = routing.conversations
     if turn is not None and stay.enabled and turn.candidate != first.candidate:
         place = next((n for n, entry in enumerate(ranked) if entry.candidate == turn.candidate), None)
-        if place is not None and first.utility - ranked[place].utility < stay.switch_gain:
-            gain = first.utility - ranked[place].utility
-            reason = f"it knows this conversation, and {first.candidate} would gain only {gain:.2f}"
-            ranked.insert(0, ranked.pop(place))
-            return ranked, reason
+        if place is not None:
+            gain = _gain(first, ranked[place], cautious=cautious)
+            if gain < stay.switch_gain:
+                ranked.insert(0, ranked.pop(place))
+                reason = f"it knows this conversation, and {first.candidate} would gain only {gain:.2f}"
+                return ranked, "conversation", reason
     if cautious:
-        return ranked, "unlike anything seen in training and judged strong-tier: the most likely to succeed"
+        reason = "unlike anything seen in training and judged strong-tier: the most likely to succeed"
+        return ranked, "caution", reason
     if not any(entry.learned for entry in ranked):
-        return ranked, "nothing was learned of these candidates yet: seconds, cost and the configured order decide"
-    surest = max(ranked, key=lambda entry: entry.p_success)
+        reason = "nothing was learned of these candidates yet: seconds, cost and the configured order decide"
+        return ranked, "utility", reason
+    return ranked, "utility", _weighed(ranked, preference)
+
+
+def _gain(first: Ranked, other: Ranked, *, cautious: bool) -> float:
+    """How far ahead, in what the order goes by."""
+    return first.p_success - other.p_success if cautious else first.utility - other.utility
+
+
+def _weighed(ranked: list[Ranked], preference: str) -> str:
+    first, surest = ranked[0], max(ranked, key=lambda entry: entry.p_success)
     if surest is first:
-        return (
-            ranked,
-            f"the most likely to succeed ({first.p_success:.0%}) and worth its expense at preference {preference}",
-        )
+        return f"the most likely to succeed ({first.p_success:.0%}) and worth its expense at preference {preference}"
     gain = (surest.p_success - first.p_success) * 100
-    return ranked, (
-        f"{surest.candidate} would add {gain:.0f} points of success, too little for its expense at preference {preference}"
+    return (
+        f"{surest.candidate} would add {gain:.0f} points of success, "
+        f"too little for its expense at preference {preference}"
     )
 
 
@@ -174,9 +188,12 @@ def choose(
     cautious = out_of_depth and features.task.tier == "strong"
 
     def weigh(verdict: Verdict) -> tuple[list[Ranked], list[Excluded], str | float | ExchangeRates]:
-        entries, excluded = shortlist(policy, candidates, needs, verdict, snapshot, turn)
+        follows = len(request.messages) > 1
+        entries, excluded = shortlist(policy, candidates, needs, verdict, snapshot, turn, follows=follows)
         counts = _preference(policy, verdict, preference)
         ranked = rank(entries, predictor, prediction, counts, request=request, turn=turn, cautious=cautious)
+        if not policy.configuration.hybrid.enabled:
+            ranked, excluded = _in_order(ranked, excluded, entries, policy.configuration.hybrid.default_provider)
         return ranked, excluded, counts
 
     ranked, excluded, counts = weigh(verdict)
@@ -188,8 +205,23 @@ def choose(
             ranked, excluded, counts = weigh(verdict)
     if not ranked:
         raise NoCandidateError({entry.candidate: entry.reason for entry in excluded})
-    ranked, reason = settle(ranked, verdict, policy, preference=_told(counts), cautious=cautious, turn=turn)
-    return Choice(tuple(ranked), tuple(excluded), reason, verdict, counts, out_of_depth)
+    ranked, decided_by, reason = settle(ranked, verdict, policy, preference=told(counts), cautious=cautious, turn=turn)
+    if decided_by == "utility" and verdict.preference is not None:
+        decided_by = "ruled"
+    return Choice(tuple(ranked), tuple(excluded), reason, decided_by, verdict, counts, out_of_depth)
+
+
+def _in_order(
+    ranked: list[Ranked], excluded: list[Excluded], entries: list[Entry], default_provider: str
+) -> tuple[list[Ranked], list[Excluded]]:
+    """Routing is switched off: the configured order, at the default provider alone where one is named."""
+    order = {entry.candidate.name: place for place, entry in enumerate(entries)}
+    ranked = sorted(ranked, key=lambda entry: order[entry.candidate])
+    if default_provider == "auto":
+        return ranked, excluded
+    kept = [entry for entry in ranked if entry.candidate.partition("/")[0] == default_provider]
+    others = [Excluded(e.candidate, "routing is switched off") for e in ranked if e not in kept]
+    return kept, [*excluded, *others]
 
 
 def _preference(
@@ -201,7 +233,8 @@ def _preference(
     return policy.configuration.routing.preference if asked is None else asked
 
 
-def _told(preference: str | float | ExchangeRates) -> str:
+def told(preference: str | float | ExchangeRates) -> str:
+    """A preference in words."""
     if isinstance(preference, ExchangeRates):
         return f"{preference.success_per_second:g} a second and {preference.success_per_cent:g} a cent"
     return str(preference)

@@ -7,9 +7,10 @@ from typing import Any
 
 from turnout.config.rules import ExchangeRates
 from turnout.features import Features
-from turnout.policy.choosing import choose
+from turnout.policy.choosing import choose, told
 from turnout.policy.conversations import Conversations
 from turnout.policy.policy import Policy
+from turnout.policy.utility import exchange_rate
 from turnout.predictor import Prediction, Predictor
 from turnout.types import Decision, Hints, Request, Snapshot
 from turnout.types.tokens import likely_tokens
@@ -37,11 +38,11 @@ def decide(
     if hints.conversation and stay.enabled:
         turn = conversations.last(hints.conversation, stay.forget_after_s)
     candidates = policy.candidates(snapshot, predictor.candidates if predictor is not None else ())
-    rules = policy.rules(candidates)
+    rules = policy.rules(candidates, predictor.candidates if predictor is not None else ())
     facts = rules.facts(
         request,
         features.task,
-        preference=preference if isinstance(preference, str | int | float) else "balanced",
+        preference=_for_rules(policy.configuration.routing.preference if preference is None else preference),
         hints=hints,
         last_candidate=turn.candidate if turn is not None else "",
         snapshot=snapshot,
@@ -74,10 +75,23 @@ def decide(
         out_of_depth=choice.out_of_depth,
         excluded=choice.excluded,
         rules=tuple(rule.name for rule in verdict.rules),
-        preference=str(choice.preference),
+        preference=told(choice.preference),
+        decided_by=choice.decided_by,
         threshold=verdict.threshold,
         hold=verdict.hold,
         secrets=tuple(facts.values.get("secrets", ())),
         configuration=policy.fingerprint,
         explainer=explainer,
     )
+
+
+def _for_rules(preference: str | float | ExchangeRates) -> str | float:
+    """A preference as conditions see it: what a second and a cent are worth has no name there.
+
+    Raises:
+        RequestError: an unknown name or number.
+    """
+    if isinstance(preference, ExchangeRates):
+        return "custom"
+    exchange_rate(preference)
+    return preference

@@ -24,14 +24,16 @@ def obstacle(
         needs: of the request.
         require_local: whether the prompt must stay on this machine.
     """
-    if require_local and not candidate.local:
+    model = state.model if state is not None else None
+    if require_local and (not candidate.local or (model is not None and model.remote)):
         return "the prompt has to stay on this machine"
     if state is not None and state.problem:
         return state.problem
-    model = state.model if state is not None else None
-    known = candidate.capabilities if candidate.capabilities is not None else model.capabilities if model else None
-    # A provider that says no more than "chat" has not said what else it can do.
-    if needs.capabilities and known and known != _CHAT_ONLY:
+    known = candidate.capabilities
+    # A provider that says no more than "chat" has not said what else it can do; a configuration has.
+    if known is None and model is not None and model.capabilities not in (_CHAT_ONLY, frozenset()):
+        known = model.capabilities
+    if needs.capabilities and known is not None:
         for capability in sorted(needs.capabilities - known):
             return _TOLD[capability]
     window = candidate.context_length

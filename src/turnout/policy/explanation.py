@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from turnout.features import Features
 from turnout.policy.utility import EXCHANGE_RATES
 from turnout.predictor import Predictor
-from turnout.predictor.contributions import Breakdown, contributions
+from turnout.predictor.contributions import POINTS, Breakdown, Part, contributions
 from turnout.types import Decision, Ranked, RequestLike
 
 _SHOWN: Final = 6
+_WIDTH: Final = 98
+_INHERITED: Final = "the turn before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +61,42 @@ class Explanation:
         decision = self.decision
         lines = [
             f"{decision.candidate}  ({decision.confidence:.0%} sure of success)",
-            f"  because {decision.reason}",
+            *_wrapped(f"because {decision.reason}"),
             *self._table(),
         ]
         if decision.rules:
             lines.append(f"  rules that spoke: {', '.join(decision.rules)}")
         if decision.secrets:
             lines.append(f"  secrets in the prompt: {', '.join(decision.secrets)}")
-        lines += [f"  not {entry.candidate}: {entry.reason}" for entry in decision.excluded]
-        if self.pushes:
-            lines.append(f"  what pushed {decision.candidate}, in points of success from a usual {self._base():.0f}:")
-            lines += _pushes(self.pushes[0])
+        for entry in decision.excluded:
+            lines += _wrapped(f"not {entry.candidate}: {entry.reason}")
+        chosen = next((entry for entry in self.pushes if entry.candidate == decision.candidate), None)
+        if chosen is not None:
+            lines.append(
+                f"  what pushed {decision.candidate}, in points of success from a usual {chosen.base_points:.0f}:"
+            )
+            lines += _pushes(chosen)
         if self.over_next is not None:
             lines.append(f"  what pushed it over {self.over_next.over}:")
             lines += _pushes(self.over_next)
         for flip in self.flips:
-            lines.append(f"  at an exchange rate of {flip.rate:.2f} ({flip.preference}) it would be {flip.candidate}")
+            lines.append(f"  at an exchange rate of {flip.rate:.4f} ({flip.preference}) it would be {flip.candidate}")
         task = decision.task
-        lines.append(
-            f"  task: {task.type}, {task.complexity} ({task.complexity_score:.1f} of 10), {task.tier} tier "
+        lines += _wrapped(
+            f"task: {task.type}, {task.complexity} ({task.complexity_score:.1f} of 10), {task.tier} tier "
             f"({task.tier_score:.0%} strong); new to the predictor {decision.novelty:.0%}"
             f"{', out of its depth' if decision.out_of_depth else ''}; chosen with probability {decision.propensity:.2f}"
         )
         return "\n".join(lines)
 
-    def _base(self) -> float:
-        return self.pushes[0].base_points
-
     def _table(self) -> list[str]:
         width = max(len(entry.candidate) for entry in self.decision.ranking)
-        head = f"  {'candidate':{width}}  success  seconds (load wait read write)      cost  utility"
+        head = f"  {'candidate':{width}}  success  seconds (load wait read write swap)      cost  utility"
         return [head, *(_row(entry, width) for entry in self.decision.ranking)]
 
 
 def _row(entry: Ranked, width: int) -> str:
-    return f"  {entry.candidate:{width}}  {_chance(entry)}  {_seconds(entry):30} {_cost(entry)}  {entry.utility:7.3f}"
+    return f"  {entry.candidate:{width}}  {_chance(entry)}  {_seconds(entry):35} {_cost(entry)}  {entry.utility:7.3f}"
 
 
 def _chance(entry: Ranked) -> str:
@@ -104,8 +109,12 @@ def _seconds(entry: Ranked) -> str:
     parts = entry.expected
     if parts is None:
         return f"{entry.expected_s:7.1f}"
-    made_room = f" +{parts.evict_s:.1f} to swap back" if parts.evict_s else ""
-    return f"{entry.expected_s:7.1f} ({parts.load_s:.1f} {parts.queue_s:.1f} {parts.prefill_s:.1f} {parts.decode_s:.1f}){made_room}"
+    split = (parts.load_s, parts.queue_s, parts.prefill_s, parts.decode_s, parts.evict_s)
+    return f"{entry.expected_s:7.1f} ({' '.join(f'{part:.1f}' for part in split)})"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _cost(entry: Ranked) -> str:
@@ -118,19 +127,42 @@ def _pushes(breakdown: Breakdown) -> list[str]:
     ] + [f"    {breakdown.calibration_points:+6.1f}  calibration"]
 
 
-def explain(decision: Decision, predictor: Predictor | None, features: Features, request: RequestLike) -> Explanation:
+def explain(
+    decision: Decision,
+    predictor: Predictor | None,
+    features: Features,
+    request: RequestLike,
+    *,
+    in_conversation: bool = False,
+) -> Explanation:
     """Explain a decision that this predictor made for this request."""
-    flips = _flips(decision)
+    # In a conversation the turn before weighs in, so another rate alone need not change the choice.
+    flips = () if in_conversation else _flips(decision)
     known = [entry.candidate for entry in decision.ranking if entry.learned]
     if predictor is None or not known:
         return Explanation(decision, flips=flips)
     found = contributions(predictor, features, request)
-    pushes = tuple(found.of(candidate, shown=_SHOWN) for candidate in known)
+    added = {entry.candidate: entry.inherited for entry in decision.ranking}
+    pushes = tuple(_with_turn(found.of(candidate, shown=_SHOWN), added[candidate]) for candidate in known)
     over = None
     if decision.candidate in known and len(known) > 1:
         other = next(candidate for candidate in known if candidate != decision.candidate)
-        over = found.difference(decision.candidate, other, shown=_SHOWN)
+        difference = found.difference(decision.candidate, other, shown=_SHOWN)
+        over = _with_turn(difference, added[decision.candidate] - added[other])
     return Explanation(decision, pushes, over, flips)
+
+
+def _with_turn(breakdown: Breakdown, inherited: float) -> Breakdown:
+    """What the turn before added stands beside the parts, and counts in the score like them."""
+    if not inherited:
+        return breakdown
+    points = inherited * POINTS
+    return replace(
+        breakdown,
+        parts=(*breakdown.parts, Part(_INHERITED, points)),
+        score_points=breakdown.score_points + points,
+        success_points=breakdown.success_points + points,
+    )
 
 
 def _flips(decision: Decision) -> tuple[Flip, ...]:
@@ -139,7 +171,7 @@ def _flips(decision: Decision) -> tuple[Flip, ...]:
     Utility is p - rate * expense, so the expense can be read back from what the decision holds.
     """
     rate = _rate(decision.preference)
-    if not rate or len(decision.ranking) < 2:
+    if decision.decided_by != "utility" or not rate or len(decision.ranking) < 2:
         return ()
     chosen = decision.ranking[0]
     found: list[Flip] = []
@@ -149,7 +181,10 @@ def _flips(decision: Decision) -> tuple[Flip, ...]:
             continue
         crossing = (chosen.p_success - other.p_success) / (expense - others)
         if crossing > 0 and _wins(other, others, decision.ranking, rate, crossing, crossing > rate):
-            found.append(Flip(other.candidate, round(crossing, 4), _nearest(crossing)))
+            # Rounded away from today's rate, so that the one that is told really flips it.
+            outwards = math.ceil(crossing * 1e4 + 1e-6) if crossing > rate else math.floor(crossing * 1e4 - 1e-6)
+            if outwards > 0:
+                found.append(Flip(other.candidate, outwards / 1e4, _nearest(crossing)))
     return tuple(found)
 
 

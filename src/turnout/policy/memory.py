@@ -85,7 +85,7 @@ def room_for(
         (
             (memory_bytes(other, seen) or 0, other.name)
             for other, seen in others
-            if other.local and other.name != candidate.name and _is_idle(seen)
+            if other.here and other.name != candidate.name and _is_idle(seen)
         ),
         reverse=True,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from turnout.config.loader import load
 from turnout.config.schema import Configuration, fingerprint
 from turnout.policy.candidates import Candidate
-from turnout.policy.pool import Pool
+from turnout.policy.pool import Pool, cheapest_first
 from turnout.policy.privacy import SecretScanner
 from turnout.policy.rules import RuleBook
 from turnout.types import Snapshot
@@ -29,8 +29,8 @@ class Policy:
         privacy = configuration.privacy
         scanner = SecretScanner(privacy.patterns, privacy.max_scan_characters) if privacy.scan else None
         names = tuple(candidate.name for candidate in self.pool.candidates(None))
-        self._rules = (
-            names,
+        self._rules: tuple[tuple[str, ...] | None, RuleBook] = (
+            None,  # not yet over the candidates of a request
             RuleBook(
                 configuration.routing.rules,
                 names,
@@ -52,11 +52,13 @@ class Policy:
         """Those that are named, and those that their providers list; see `Pool.candidates`."""
         return self.pool.candidates(snapshot, learned)
 
-    def rules(self, candidates: Sequence[Candidate]) -> RuleBook:
-        """The rules with their targets among these candidates."""
+    def rules(self, candidates: Sequence[Candidate], learned: Sequence[str] = ()) -> RuleBook:
+        """The rules with their targets among these candidates; `fast` and `strong` are their cheaper and dearer half."""
         names = tuple(candidate.name for candidate in candidates)
         known, book = self._rules  # read once: another thread may put another pair in its place
         if names != known:
-            book = book.with_candidates(names)
+            order = cheapest_first(candidates, learned)
+            half = (len(order) + 1) // 2
+            book = book.with_candidates(names, {"fast": order[:half], "strong": order[half:] or order})
             self._rules = (names, book)
         return book

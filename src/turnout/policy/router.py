@@ -154,7 +154,7 @@ class Router:
         def explainer(decision: Decision) -> Explanation:
             from turnout.policy.explanation import explain  # for people who ask, not for the request's path
 
-            return explain(decision, predictor, features, request)
+            return explain(decision, predictor, features, request, in_conversation=bool(hints.conversation))
 
         if policy is not None:
             from turnout.policy.decide import decide  # rules bring a parser that a router without them never needs
@@ -215,6 +215,7 @@ def _learned(
         novelty=prediction.novelty,
         out_of_depth=out_of_depth,
         preference=str(preference),
+        decided_by="caution" if cautious else "utility",
         explainer=explainer,
     )
 

@@ -181,14 +181,12 @@ class RuleBook:
 
     @staticmethod
     def _decides(effect: str, entry: _Entry, first: dict[str, _Entry], forbidden: Mapping[str, str]) -> bool:
-        """Whether a rule decides one of its effects; where it names candidates, one of them must be allowed."""
+        """Whether a rule decides one of its effects. A preference for nobody is none; a force for nobody is an error."""
         if effect == "forbid":
             return entry.rule.name in forbidden.values()
         if effect in first:
             return False
-        if effect in ("force", "prefer") and not _allowed(
-            entry.force if effect == "force" else entry.prefer, forbidden
-        ):
+        if effect == "prefer" and not _allowed(entry.prefer, forbidden):
             return False
         first[effect] = entry
         return True

@@ -30,6 +30,7 @@ def expected_seconds(
     known_tokens: int = 0,
     evict_s: float = 0.0,
     slower: float = 1.0,
+    provider_ahead: int = 0,
 ) -> ExpectedSeconds:
     """Expected time of one answer.
 
@@ -40,6 +41,7 @@ def expected_seconds(
         known_tokens: how much of the prompt the candidate has read before in this conversation and holds in its cache.
         evict_s: what bringing back the language models that make room for it will take.
         slower: by how much a busy machine stretches prefill and decode.
+        provider_ahead: requests that run or wait at its provider, for all candidates together.
     """
     speeds = state.speeds if state is not None else None
     decode, prefill, first_s = _rates(candidate, state)
@@ -47,17 +49,23 @@ def expected_seconds(
     decode_s = needs.answer_tokens / decode * slower
     load_s = queue_s = 0.0
     if state is not None:
-        ahead = state.running + state.waiting + 1 - candidate.slots
-        if ahead > 0:
-            # Those ahead are somewhere in the middle of their answers: half of one, then whole ones, over the slots.
-            service_s = first_s + decode_s
-            queue_s = (ahead - 0.5) * service_s / candidate.slots
+        service_s = first_s + decode_s
+        queue_s = max(
+            _wait_s(state.running + state.waiting, candidate.slots, service_s),
+            _wait_s(provider_ahead, candidate.provider_slots, service_s),
+        )
         if state.model is not None and state.model.loaded is False:
             load_s = likely_load_s(candidate, state)
             if state.model.loading:
                 load_s /= 2
     measured = speeds is not None and speeds.decode_tokens_per_s is not None
     return ExpectedSeconds(load_s, queue_s, prefill_s, decode_s, evict_s, measured)
+
+
+def _wait_s(before: int, slots: int, service_s: float) -> float:
+    """Those ahead are somewhere in the middle of their answers: half of one, then whole ones, over the slots."""
+    ahead = before + 1 - slots
+    return (ahead - 0.5) * service_s / slots if ahead > 0 else 0.0
 
 
 def _rates(candidate: Candidate, state: CandidateState | None) -> tuple[float, float, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,14 +36,23 @@ def shortlist(
     verdict: Verdict,
     snapshot: Snapshot | None,
     turn: Turn | None,
+    *,
+    follows: bool = False,
 ) -> tuple[list[Entry], list[Excluded]]:
-    """Those who can and may serve, with what serving would take, and those who cannot, with the reason."""
+    """Those who can and may serve, with what serving would take, and those who cannot, with the reason.
+
+    `follows` says that the request holds the earlier turns of its conversation, which whoever answered them has read.
+    """
     states: Mapping[str, CandidateState] = snapshot.candidates if snapshot is not None else {}
     resources = snapshot.resources if snapshot is not None else None
     limits = policy.configuration.resources
     free = None if resources is None else allowed_bytes(resources, limits)
     busy = resources is not None and resources.cpu_share * 100 > limits.cpu.max_percent
     pairs = [(candidate, states.get(candidate.name)) for candidate in candidates]
+    tenants = [*pairs, *_unnamed(candidates, snapshot)] if free is not None else pairs
+    ahead: Counter[str] = Counter()
+    for name, seen in states.items():
+        ahead[name.partition("/")[0]] += seen.running + seen.waiting
     entries: list[Entry] = []
     excluded: list[Excluded] = []
     for candidate, state in pairs:
@@ -59,18 +69,24 @@ def shortlist(
             excluded.append(Excluded(name, reason))
             continue
         evict_s = 0.0
-        if free is not None and candidate.local and state is not None and state.model and state.model.loaded is False:
-            room = room_for(candidate, state, pairs, free)
+        if free is not None and candidate.here and state is not None and _is_cold(state):
+            room = room_for(candidate, state, tenants, free)
             if room.verdict == "never" or (room.verdict == "evicts" and limits.does_not_fit == "exclude"):
                 excluded.append(Excluded(name, room.told))
                 continue
-            evict_s = sum(likely_load_s(other, seen) for other, seen in pairs if other.name in room.evicted)
+            evict_s = sum(likely_load_s(other, seen) for other, seen in tenants if other.name in room.evicted)
         expected = None
         if state is not None:
-            known_tokens = turn.tokens if turn is not None and turn.candidate == name else 0
-            slower = _SLOWER_ON_BUSY_CPU if busy and candidate.local and _on_cpu(state) else 1.0
+            known_tokens = turn.tokens if turn is not None and turn.candidate == name and follows else 0
+            slower = _SLOWER_ON_BUSY_CPU if busy and candidate.here and _on_cpu(state) else 1.0
             expected = expected_seconds(
-                candidate, state, needs, known_tokens=known_tokens, evict_s=evict_s, slower=slower
+                candidate,
+                state,
+                needs,
+                known_tokens=known_tokens,
+                evict_s=evict_s,
+                slower=slower,
+                provider_ahead=ahead[candidate.provider],
             )
         entries.append(Entry(candidate, state, expected, candidate.cost_usd(needs.prompt_tokens, needs.answer_tokens)))
     return entries, excluded
@@ -78,3 +94,20 @@ def shortlist(
 
 def _on_cpu(state: CandidateState) -> bool:
     return state.model is not None and not state.model.vram_bytes
+
+
+def _is_cold(state: CandidateState) -> bool:
+    return state.model is not None and state.model.loaded is False and not state.model.remote
+
+
+def _unnamed(
+    candidates: Sequence[Candidate], snapshot: Snapshot | None
+) -> Iterator[tuple[Candidate, CandidateState | None]]:
+    """Language models in this machine's memory that are no candidates: they can make room all the same."""
+    names = {candidate.name for candidate in candidates}
+    here = {candidate.provider for candidate in candidates if candidate.here}
+    for provider, state in (snapshot.providers if snapshot is not None else {}).items():
+        for model in state.models if provider in here else ():
+            name = f"{provider}/{model.name}"
+            if model.loaded and name not in names:
+                yield Candidate(name=name), CandidateState(candidate=name, model=model)

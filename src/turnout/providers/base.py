@@ -196,7 +196,9 @@ def parse(data: bytes) -> dict[str, Any]:
         IncompleteError: not UTF-8, not JSON, or not an object.
     """
     try:
-        document = json.loads(data.decode())  # given bytes, json looks for other encodings at each call
+        document = json.loads(
+            data.removeprefix(b"\xef\xbb\xbf").decode()
+        )  # given bytes, json looks for other encodings at each call
     except (ValueError, RecursionError) as error:
         raise IncompleteError(
             f"the answer cannot be read as JSON ({error})", partial_text=data[:200].decode("utf-8", "replace")

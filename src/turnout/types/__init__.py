@@ -12,7 +12,7 @@ from turnout.types.answer import (
     Usage,
 )
 from turnout.types.attempt import Attempt
-from turnout.types.decision import PREFERENCES, Decision, Excluded, ExpectedSeconds, Preference, Ranked
+from turnout.types.decision import PREFERENCES, DecidedBy, Decision, Excluded, ExpectedSeconds, Preference, Ranked
 from turnout.types.request import (
     AnswerFormat,
     Hints,
@@ -50,6 +50,7 @@ __all__ = [
     "CandidateState",
     "Chunk",
     "Complexity",
+    "DecidedBy",
     "Decision",
     "Embeddings",
     "Excluded",

@@ -12,6 +12,9 @@ Preference: TypeAlias = Literal["fast", "balanced", "quality"]
 PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 
 
+DecidedBy: TypeAlias = Literal["utility", "force", "only", "prefer", "conversation", "caution", "ruled", "order"]
+
+
 @dataclass(frozen=True, slots=True)
 class ExpectedSeconds:
     """The parts of an expected time, in seconds. `measured` says that the speeds were, at least once."""
@@ -34,7 +37,8 @@ class Ranked:
     """One candidate in a decision: calibrated probability of success, expected seconds and cost, utility.
 
     `expected` splits the seconds into their parts where provider state is known; `learned` is False where no
-    predictor knows the candidate and `p_success` stands for the others' mean.
+    predictor knows the candidate and `p_success` stands for the others' mean; `inherited` is what the turn before
+    added to `p_success`.
     """
 
     candidate: str
@@ -44,6 +48,7 @@ class Ranked:
     utility: float
     expected: ExpectedSeconds | None = None
     learned: bool = True
+    inherited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,10 @@ class Decision:
     probability with which this candidate was chosen (1 without exploration). `novelty` is the share of the prompt's
     n-grams that training never saw; `out_of_depth` says that it is beyond what held-out training prompts showed.
 
-    Under a configuration there are also `excluded`, the `rules` that spoke, the `preference` that counted, what rules
-    set for the answer (`threshold` of its confidence, whether to `hold` a stream), the kinds of `secrets` found in the
-    prompt, and the fingerprint of the `configuration`.
+    `decided_by` says what put the first one first (ruled: utility, at the preference of a rule). Under a configuration
+    there are also `excluded`, the `rules` that spoke, the `preference` that counted, what rules set for the answer
+    (`threshold` of its confidence, whether to `hold` a stream), the kinds of `secrets` found in the prompt, and the
+    fingerprint of the `configuration`.
     """
 
     candidate: str
@@ -79,6 +85,7 @@ class Decision:
     excluded: tuple[Excluded, ...] = ()
     rules: tuple[str, ...] = ()
     preference: str = ""
+    decided_by: DecidedBy = "utility"
     threshold: float | None = None
     hold: bool = False
     secrets: tuple[str, ...] = ()
