@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from day_world import Ask, Truth
 
@@ -71,8 +72,8 @@ class Hindsight:
     def _follow_queue(self, provider: str, lane: Lane) -> None:
         ask = lane.queue.schedule.ask
 
-        def asked(model: str) -> Ticket | None:
-            ticket, job = ask(model), CURRENT.get()
+        def asked(model: str, *since: Any) -> Ticket | None:
+            ticket, job = ask(model, *since), CURRENT.get()
             if job is not None and ticket is not None:
                 job.ticket = ticket
                 self._jobs[provider].append(job)

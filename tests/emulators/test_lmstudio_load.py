@@ -165,7 +165,7 @@ async def test_before_0_4_one_runs_at_a_time(http: aiohttp.ClientSession) -> Non
 
 
 async def test_a_full_window_kills_all_that_share_it(http: aiohttp.ClientSession) -> None:
-    emulator = studio(speed=5, context=1300)
+    emulator = studio(speed=2, context=1300)
     async with serving(emulator) as url:
         async with http.post(f"{url}/v1/chat/completions", json=body(SMALL, STORY, stream=True)) as first:
             await first.content.readuntil(b"\n\n")
