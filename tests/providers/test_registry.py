@@ -47,6 +47,7 @@ class Own:
 
     max_resident = None
     loads = False
+    evicts = True
     name = "own"
 
     def __init__(self, given: ProviderSettings) -> None:
@@ -167,7 +168,7 @@ def test_a_class_that_lacks_a_method_is_refused_with_its_name(package: ModuleTyp
         make(settings("elsewhere.adapters:Lacking"))
 
 
-@pytest.mark.parametrize("member", ["max_resident", "loads"])
+@pytest.mark.parametrize("member", ["max_resident", "loads", "evicts"])
 def test_a_class_that_lacks_a_value_is_refused_with_its_name(package: ModuleType, member: str) -> None:
     members = {name: value for name, value in vars(Own).items() if name not in (member, "__dict__", "__weakref__")}
     package.Lacking = type("Lacking", (), members)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,10 @@ ANSWER_TOKENS: Final[dict[TaskType, int]] = {
     "multi_file": 900,
     "general": 250,
 }
+
+
+TYPICAL_ANSWER_TOKENS: Final = math.exp(sum(map(math.log, ANSWER_TOKENS.values())) / len(ANSWER_TOKENS))
+"""Their geometric mean, to compare with the running geometric means of what was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +61,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a request asks of a candidate. Tokens: likely, at least, and of the answer."""
+    """What a request asks of a candidate. Tokens: likely, at least, of the answer, and what its caller allows it."""
 
     prompt_tokens: int
     least_prompt_tokens: int
     answer_tokens: int
     capabilities: frozenset[str]
+    most_answer_tokens: int | None = None
 
     @classmethod
     def of(cls, request: Request, task_type: TaskType) -> Needs:
@@ -80,6 +86,7 @@ class Needs:
             least_tokens(request),
             guess if limit is None else min(guess, limit),
             frozenset(wanted) if wanted else _NOTHING,
+            limit,
         )
 
 

@@ -187,22 +187,31 @@ def choose(
     out_of_depth = predictor is not None and prediction is not None and prediction.novelty > predictor.novelty_limit
     cautious = out_of_depth and features.task.tier == "strong"
 
-    def weigh(verdict: Verdict) -> tuple[list[Ranked], list[Excluded], str | float | ExchangeRates]:
-        follows = len(request.messages) > 1
-        entries, excluded = shortlist(policy, candidates, needs, verdict, snapshot, turn, follows=follows)
-        counts = _preference(policy, verdict, preference)
-        ranked = rank(entries, predictor, prediction, counts, request=request, turn=turn, cautious=cautious)
-        if not policy.configuration.hybrid.enabled:
-            ranked, excluded = _in_order(ranked, excluded, entries, policy.configuration.hybrid.default_provider)
-        return ranked, excluded, counts
+    follows = len(request.messages) > 1
+    switched_off = not policy.configuration.hybrid.enabled
 
-    ranked, excluded, counts = weigh(verdict)
+    def listed(verdict: Verdict) -> tuple[list[Entry], list[Excluded]]:
+        return shortlist(policy, candidates, needs, verdict, snapshot, turn, follows=follows)
+
+    def ranked_at(counts: str | float | ExchangeRates) -> list[Ranked]:
+        return rank(entries, predictor, prediction, counts, request=request, turn=turn, cautious=cautious)
+
+    entries, excluded = listed(verdict)
+    counts = _preference(policy, verdict, preference)
+    ranked = ranked_at(counts)
     if ranked and rules.asks_after_prediction:
         margin = ranked[0].utility - ranked[1].utility if len(ranked) > 1 else 1.0
         after = rules.apply_after(facts, verdict, confidence=ranked[0].p_success, margin=margin)
-        if after is not verdict:
-            verdict = after
-            ranked, excluded, counts = weigh(verdict)
+        before = (verdict.forced, verdict.forbidden, verdict.require_local, counts)
+        counts = _preference(policy, after, preference)
+        if (after.forced, after.forbidden, after.require_local) != before[:3]:
+            entries, excluded = listed(after)
+            ranked = ranked_at(counts)
+        elif counts != before[3]:
+            ranked = ranked_at(counts)
+        verdict = after
+    if switched_off:
+        ranked, excluded = _in_order(ranked, excluded, entries, policy.configuration.hybrid.default_provider)
     if not ranked:
         raise NoCandidateError({entry.candidate: entry.reason for entry in excluded})
     ranked, decided_by, reason = settle(ranked, verdict, policy, preference=told(counts), cautious=cautious, turn=turn)

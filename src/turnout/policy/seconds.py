@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from turnout.policy.candidates import Candidate, Needs
+from turnout.policy.candidates import TYPICAL_ANSWER_TOKENS, Candidate, Needs
 from turnout.policy.memory import memory_bytes
 from turnout.types import CandidateState, ExpectedSeconds
 
@@ -20,6 +21,7 @@ _UNKNOWN_BYTES: Final = 5_000_000_000  # a 7B model in four bits
 _REMOTE_DECODE_TOKENS_PER_S: Final = 60.0
 _REMOTE_FIRST_TOKEN_S: Final = 0.8
 _FIRST_TOKEN_S: Final = 0.1
+_FEW_ANSWERS: Final = 5
 
 
 def expected_seconds(
@@ -30,7 +32,7 @@ def expected_seconds(
     known_tokens: int = 0,
     evict_s: float = 0.0,
     slower: float = 1.0,
-    provider_ahead: int = 0,
+    ahead_s: float = 0.0,
 ) -> ExpectedSeconds:
     """Expected time of one answer.
 
@@ -41,19 +43,15 @@ def expected_seconds(
         known_tokens: how much of the prompt the candidate has read before in this conversation and holds in its cache.
         evict_s: what bringing back the language models that make room for it will take.
         slower: by how much a busy machine stretches prefill and decode.
-        provider_ahead: requests that run or wait at its provider, for all candidates together.
+        ahead_s: the wait behind what runs and waits at its provider (see `waits_s`).
     """
     speeds = state.speeds if state is not None else None
     decode, prefill, first_s = _rates(candidate, state)
     prefill_s = (first_s + max(0, needs.prompt_tokens - known_tokens) / prefill) * slower
-    decode_s = needs.answer_tokens / decode * slower
+    decode_s = _answer_tokens(state, needs) / decode * slower
     load_s = queue_s = 0.0
     if state is not None:
-        service_s = first_s + decode_s
-        queue_s = max(
-            _wait_s(state.running + state.waiting, candidate.slots, service_s),
-            _wait_s(provider_ahead, candidate.provider_slots, service_s),
-        )
+        queue_s = ahead_s
         if state.model is not None and state.model.loaded is False:
             load_s = likely_load_s(candidate, state)
             if state.model.loading:
@@ -62,10 +60,56 @@ def expected_seconds(
     return ExpectedSeconds(load_s, queue_s, prefill_s, decode_s, evict_s, measured)
 
 
-def _wait_s(before: int, slots: int, service_s: float) -> float:
-    """Those ahead are somewhere in the middle of their answers: half of one, then whole ones, over the slots."""
-    ahead = before + 1 - slots
-    return (ahead - 0.5) * service_s / slots if ahead > 0 else 0.0
+def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[str, float]:
+    """The wait for a slot at each candidate of one provider, in seconds.
+
+    What runs is half done on average, what waits is not begun; both at the measured time of an answer, over the slots.
+    What waits for a candidate that is not loaded waits for its load too, and so does everybody behind it. A cold
+    candidate has to wait until one that is at work makes room.
+    """
+    work: dict[str, float] = {}
+    busy_s: dict[str, float] = {}
+    total = 0
+    for candidate, state in pairs:
+        if state is None:
+            continue
+        service_s = state.speeds.service_s or _likely_service_s(candidate, state)
+        load_s = likely_load_s(candidate, state) if state.waiting and _is_cold(state) else 0.0
+        work[candidate.name] = (0.5 * state.running + state.waiting) * service_s + load_s
+        busy_s[candidate.name] = 0.5 * service_s if state.running else 0.0
+        total += state.running + state.waiting
+    found: dict[str, float] = {}
+    for candidate, state in pairs:
+        if state is None:
+            continue
+        own = state.running + state.waiting >= candidate.slots
+        whole = total >= candidate.provider_slots
+        wait_s = max(
+            work[candidate.name] / candidate.slots if own else 0.0,
+            sum(work.values()) / candidate.provider_slots if whole else 0.0,
+        )
+        if _is_cold(state):
+            wait_s = max(wait_s, max((s for name, s in busy_s.items() if name != candidate.name), default=0.0))
+        found[candidate.name] = wait_s
+    return found
+
+
+def _is_cold(state: CandidateState) -> bool:
+    return state.model is not None and state.model.loaded is False
+
+
+def _likely_service_s(candidate: Candidate, state: CandidateState) -> float:
+    decode, _, first_s = _rates(candidate, state)
+    return first_s + TYPICAL_ANSWER_TOKENS / decode
+
+
+def _answer_tokens(state: CandidateState | None, needs: Needs) -> float:
+    """The guess for the kind of task, brought to the level of what this candidate has been seen to write."""
+    speeds = state.speeds if state is not None else None
+    if speeds is None or speeds.answer_tokens is None or speeds.measurements < _FEW_ANSWERS:
+        return needs.answer_tokens
+    tokens = needs.answer_tokens * speeds.answer_tokens / TYPICAL_ANSWER_TOKENS
+    return tokens if needs.most_answer_tokens is None else min(tokens, needs.most_answer_tokens)
 
 
 def _rates(candidate: Candidate, state: CandidateState | None) -> tuple[float, float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ from turnout.policy.eligibility import obstacle
 from turnout.policy.memory import allowed_bytes, room_for
 from turnout.policy.policy import Policy
 from turnout.policy.rules import Verdict
-from turnout.policy.seconds import expected_seconds, likely_load_s
+from turnout.policy.seconds import expected_seconds, likely_load_s, waits_s
 from turnout.types import CandidateState, Excluded, ExpectedSeconds, Snapshot
 
 _SLOWER_ON_BUSY_CPU: Final = 1.5
@@ -50,9 +49,7 @@ def shortlist(
     busy = resources is not None and resources.cpu_share * 100 > limits.cpu.max_percent
     pairs = [(candidate, states.get(candidate.name)) for candidate in candidates]
     tenants = [*pairs, *_unnamed(candidates, snapshot)] if free is not None else pairs
-    ahead: Counter[str] = Counter()
-    for name, seen in states.items():
-        ahead[name.partition("/")[0]] += seen.running + seen.waiting
+    waits = _waits_s(pairs)
     entries: list[Entry] = []
     excluded: list[Excluded] = []
     for candidate, state in pairs:
@@ -86,7 +83,7 @@ def shortlist(
                 known_tokens=known_tokens,
                 evict_s=evict_s,
                 slower=slower,
-                provider_ahead=ahead[candidate.provider],
+                ahead_s=waits.get(name, 0.0),
             )
         entries.append(Entry(candidate, state, expected, candidate.cost_usd(needs.prompt_tokens, needs.answer_tokens)))
     return entries, excluded
@@ -111,3 +108,13 @@ def _unnamed(
             name = f"{provider}/{model.name}"
             if model.loaded and name not in names:
                 yield Candidate(name=name), CandidateState(candidate=name, model=model)
+
+
+def _waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[str, float]:
+    """The wait for a slot at each candidate, in seconds, from all that goes on at its provider."""
+    if not any(state is not None and (state.running or state.waiting) for _, state in pairs):
+        return {}
+    by_provider: dict[str, list[tuple[Candidate, CandidateState | None]]] = {}
+    for candidate, state in pairs:
+        by_provider.setdefault(candidate.provider, []).append((candidate, state))
+    return {name: wait_s for group in by_provider.values() for name, wait_s in waits_s(group).items()}

@@ -56,6 +56,7 @@ class HttpProvider:
     OPTIONS: Mapping[str, Option] = {}
     max_resident: int | None = None
     loads = False
+    evicts = True
 
     def __init__(
         self,

@@ -61,10 +61,19 @@ class _Measured:
     prefill_tokens_per_s: RunningMean = field(default_factory=RunningMean)
     decode_tokens_per_s: RunningMean = field(default_factory=RunningMean)
     load_s: RunningMean = field(default_factory=RunningMean)
+    service_s: RunningMean = field(default_factory=RunningMean)
+    answer_tokens: RunningMean = field(default_factory=RunningMean)
     answers: int = 0
 
 
-_FIELDS: Final = ("first_token_s", "prefill_tokens_per_s", "decode_tokens_per_s", "load_s")
+_FIELDS: Final = (
+    "first_token_s",
+    "prefill_tokens_per_s",
+    "decode_tokens_per_s",
+    "load_s",
+    "service_s",
+    "answer_tokens",
+)
 _Z_95: Final = 1.645
 
 
@@ -89,6 +98,8 @@ class Estimates:
             prefill_tokens_per_s=known.prefill_tokens_per_s.value,
             decode_tokens_per_s=known.decode_tokens_per_s.value,
             load_s=known.load_s.value,
+            service_s=known.service_s.value,
+            answer_tokens=known.answer_tokens.value,
             measurements=known.answers,
         )
 
@@ -99,6 +110,8 @@ class Estimates:
         usage, timings = answer.usage, answer.timings
         prompt = (usage.prompt_tokens or 0) - (usage.cached_tokens or 0)
         made = usage.completion_tokens or 0
+        known.service_s.add(total_s)
+        known.answer_tokens.add(float(made))
         if first_token_s is not None:
             prefill_s = first_token_s - (timings.load_s or 0.0)
             if prompt < _SHORT_PROMPT_TOKENS:

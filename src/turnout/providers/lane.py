@@ -49,6 +49,7 @@ class Lane:
             settings,
             on_load=self._loaded,
             running=self.queue.schedule.running_for,
+            resident=lambda: self.queue.schedule.resident,
             now=now,
         )
         self._estimates = estimates
@@ -175,7 +176,7 @@ class Lane:
                 try:
                     meter.load_s = await self.residence.bring_up(model, self._left_s(ends_s))
                     known, left_s = self.residence.get(model), self._left_s(ends_s)
-                    was_loaded = known is None or known.loaded is not False
+                    was_loaded = meter.was_loaded = known is None or known.loaded is not False
                     meter.began = admission.began
                     yield self._call(model, request, ends_s, meter), meter
                     admission.succeeded(slowly=was_loaded and self._was_slow(model, request, meter))
@@ -200,7 +201,10 @@ class Lane:
                 # What queueing and loading took is not the language model's speed.
                 waited_s = meter.queue_s + meter.load_s
                 self._estimates.answered(
-                    meter.answer, first_token_s=meter.first_token_s, total_s=attempt.total_s - waited_s
+                    meter.answer,
+                    # A load that came with the request is in its first token and would pass for slowness.
+                    first_token_s=meter.first_token_s if meter.was_loaded else None,
+                    total_s=attempt.total_s - waited_s,
                 )
             self._on_attempt(attempt)
 

@@ -43,6 +43,7 @@ class LMStudioProvider(OpenAIProvider):
     OPTIONS: Mapping[str, Option] = {"dialect": one_of("auto", "openai", "native")}
     max_resident = 1  # its default: what was loaded for a request makes room for the next
     loads = True
+    evicts = False  # only what it loaded on its own makes room; what was loaded explicitly stays until it is unloaded
     _api: Api | None = None
 
     def __init__(self, *args: Any, **keywords: Any) -> None:

@@ -22,6 +22,7 @@ class Meter:
         self.answer: Answer | None = None
         self.error: ProviderError | None = None
         self.cancelled = False
+        self.was_loaded = True
         self.began: Callable[[], None] = _nothing
         self.started_s = now()
         self._started_at = time.time()

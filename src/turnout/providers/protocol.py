@@ -42,6 +42,8 @@ class Provider(Protocol):
     """How many language models it keeps in memory together; None is no limit that matters."""
     loads: bool
     """Whether it can be told to load."""
+    evicts: bool
+    """Whether it makes room for a load by itself; else what has to go is unloaded first."""
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ class Residence:
     """What a provider told of its language models, with the loads that run from here.
 
     `on_load` hears of each load that ended well: the language model and the seconds it took. `running` says how many
-    requests of one hold a slot.
+    requests of one hold a slot, `resident` what may stay in memory (None: everything).
     """
 
     def __init__(
@@ -28,12 +28,15 @@ class Residence:
         *,
         on_load: Callable[[str, float], None],
         running: Callable[[str], int],
+        resident: Callable[[], Collection[str] | None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider = provider
         self._settings = settings
         self._on_load = on_load
         self._running = running
+        self._resident = resident
+        self._loading = asyncio.Lock()
         self._now = now
         self._models: dict[str, LanguageModel] = {}
         self._loads: dict[str, asyncio.Task[float]] = {}
@@ -125,13 +128,27 @@ class Residence:
         started_s = self._now()
         load_s = self._settings.timeouts.load_s
         clock = CallClock(replace(self._settings.timeouts, total_s=load_s), now=self._now)
+        window = self._settings.candidate(model).context_length
         try:
-            await self._provider.load(model, clock, context_length=self._settings.candidate(model).context_length)
+            if self._provider.evicts:
+                await self._provider.load(model, clock, context_length=window)
+            else:
+                async with self._loading:  # two at once would each find the other in the way
+                    await self._make_room(model, clock)
+                    await self._provider.load(model, clock, context_length=window)
         except ProviderTimeoutError as error:
             raise ProviderTimeoutError(
                 f"not loaded within {load_s:g} s", phase="load", provider=error.provider, model=model
             ) from error
         return self._now() - started_s
+
+    async def _make_room(self, model: str, clock: CallClock) -> None:
+        """Unload what the queue has put out: it is idle, and the provider would keep it."""
+        stays = self._resident()
+        for name, known in list(self._models.items()):
+            if stays is not None and known.loaded and name != model and name not in stays and not self._running(name):
+                await self._provider.unload(name, clock)
+                self.forget(name)
 
     def _ended(self, model: str, task: asyncio.Task[float]) -> None:
         self._loads.pop(model, None)

@@ -51,7 +51,7 @@ class Speeds:
     """Running estimates of one candidate, measured here; None before the first measurement.
 
     `first_token_s` is for short prompts and a loaded language model, `first_token_p95_s` the time that 95 % of them
-    stay under.
+    stay under; `service_s` is what an answer takes from its slot to its end, `answer_tokens` its length.
     """
 
     first_token_s: float | None = None
@@ -59,6 +59,8 @@ class Speeds:
     prefill_tokens_per_s: float | None = None
     decode_tokens_per_s: float | None = None
     load_s: float | None = None
+    service_s: float | None = None
+    answer_tokens: float | None = None
     measurements: int = 0
 
 
