@@ -61,13 +61,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a request asks of a candidate. Tokens: likely, at least, of the answer, and what its caller allows it."""
+    """What a request asks of a candidate. Tokens: of the prompt (likely, at least), of the answer (as guessed, and the
+    most that the caller allows)."""
 
     prompt_tokens: int
     least_prompt_tokens: int
     answer_tokens: int
     capabilities: frozenset[str]
     most_answer_tokens: int | None = None
+
+    @property
+    def allowed_tokens(self) -> int:
+        """Of the answer: the guess, within what the caller allows."""
+        most = self.most_answer_tokens
+        return self.answer_tokens if most is None else min(self.answer_tokens, most)
 
     @classmethod
     def of(cls, request: Request, task_type: TaskType) -> Needs:
@@ -80,11 +87,10 @@ class Needs:
         if request.answer_format is not None:
             wanted.add("json_schema")
         limit = request.sampling.max_tokens
-        guess = ANSWER_TOKENS[task_type]
         return cls(
             likely_tokens(request),
             least_tokens(request),
-            guess if limit is None else min(guess, limit),
+            ANSWER_TOKENS[task_type],
             frozenset(wanted) if wanted else _NOTHING,
             limit,
         )

@@ -41,6 +41,6 @@ def obstacle(
         window = model.loaded_context_length or model.context_length
     if window is not None and needs.least_prompt_tokens >= window:
         return f"its window of {window} tokens is too small for a prompt of at least {needs.least_prompt_tokens}"
-    if window is not None and needs.prompt_tokens + min(needs.answer_tokens, window // 4) > window:
-        return f"prompt and answer of about {needs.prompt_tokens + needs.answer_tokens} tokens do not fit {window}"
+    if window is not None and needs.prompt_tokens + min(needs.allowed_tokens, window // 4) > window:
+        return f"prompt and answer of about {needs.prompt_tokens + needs.allowed_tokens} tokens do not fit {window}"
     return ""

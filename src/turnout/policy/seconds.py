@@ -106,9 +106,9 @@ def _likely_service_s(candidate: Candidate, state: CandidateState) -> float:
 def _answer_tokens(state: CandidateState | None, needs: Needs) -> float:
     """The guess for the kind of task, brought to the level of what this candidate has been seen to write."""
     speeds = state.speeds if state is not None else None
-    if speeds is None or speeds.answer_tokens is None or speeds.measurements < _FEW_ANSWERS:
-        return needs.answer_tokens
-    tokens = needs.answer_tokens * speeds.answer_tokens / TYPICAL_ANSWER_TOKENS
+    tokens = float(needs.answer_tokens)
+    if speeds is not None and speeds.answer_tokens is not None and speeds.measurements >= _FEW_ANSWERS:
+        tokens *= speeds.answer_tokens / TYPICAL_ANSWER_TOKENS
     return tokens if needs.most_answer_tokens is None else min(tokens, needs.most_answer_tokens)
 
 

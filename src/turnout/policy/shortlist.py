@@ -85,7 +85,7 @@ def shortlist(
                 slower=slower,
                 ahead_s=waits.get(name, 0.0),
             )
-        entries.append(Entry(candidate, state, expected, candidate.cost_usd(needs.prompt_tokens, needs.answer_tokens)))
+        entries.append(Entry(candidate, state, expected, candidate.cost_usd(needs.prompt_tokens, needs.allowed_tokens)))
     return entries, excluded
 
 

@@ -50,6 +50,11 @@ class RunningMean:
         """The mean, None before the first measurement."""
         return math.exp(self.log_mean) if self.count else None
 
+    @property
+    def arithmetic(self) -> float | None:
+        """The arithmetic mean that goes with them, were the logarithms normal: what sums are made of."""
+        return math.exp(self.log_mean + self.log_variance / 2) if self.count else None
+
     def quantile(self, z: float) -> float | None:
         """The value z standard deviations up, were the logarithms normal; None before the second measurement."""
         return math.exp(self.log_mean + z * math.sqrt(self.log_variance)) if self.count > 1 else None
@@ -98,7 +103,7 @@ class Estimates:
             prefill_tokens_per_s=known.prefill_tokens_per_s.value,
             decode_tokens_per_s=known.decode_tokens_per_s.value,
             load_s=known.load_s.value,
-            service_s=known.service_s.value,
+            service_s=known.service_s.arithmetic,
             answer_tokens=known.answer_tokens.value,
             measurements=known.answers,
         )
