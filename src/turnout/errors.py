@@ -44,13 +44,16 @@ class RequestError(TurnoutError):
     """The request itself is unusable: no message, a wrong type, an unknown preference."""
 
 
+_NOBODY = "none is known: name language models in the configuration, or let the providers be asked (--live)"
+
+
 class NoCandidateError(RequestError):
     """No candidate can serve the request; `excluded` maps each candidate to its reason."""
 
     def __init__(self, excluded: Mapping[str, str]) -> None:
         self.excluded = dict(excluded)
         told = "; ".join(f"{name}: {reason}" for name, reason in self.excluded.items())
-        super().__init__(f"no candidate can serve this ({told or 'none is configured'})")
+        super().__init__(f"no candidate can serve this ({told or _NOBODY})")
 
 
 class ConfigurationError(TurnoutError, ValueError):

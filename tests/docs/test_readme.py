@@ -31,6 +31,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     few = table["prompt_id"].drop_duplicates().sample(300, random_state=0)
     table[table["prompt_id"].isin(few)].to_parquet(folder / "mine.parquet")
     shutil.copytree(ROOT / "config", folder / "config")
+    # The table above calls its models small and large; a newcomer's champion knows candidates of LM Studio and Ollama.
+    example = folder / "config" / "hybrid.yaml"
+    example.write_text(example.read_text(encoding="utf-8").replace("models: []", "models: [small]"), encoding="utf-8")
     (folder / "prompts.jsonl").write_text('{"id": 1, "prompt": "rename x to y"}\n', encoding="utf-8")
     return folder
 

@@ -138,7 +138,7 @@ def test_candidates_that_nobody_names_are_those_that_were_learned_of(under: Call
 
 
 def test_a_configuration_without_any_candidate_is_an_error_that_says_so() -> None:
-    with pytest.raises(NoCandidateError, match="none is configured"):
+    with pytest.raises(NoCandidateError, match="none is known"):
         Router(None, policy=policy(base="providers: {ollama: {}}")).route(EASY)
 
 
