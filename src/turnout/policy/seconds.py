@@ -52,7 +52,7 @@ def expected_seconds(
     load_s = queue_s = 0.0
     if state is not None:
         queue_s = ahead_s
-        if state.model is not None and state.model.loaded is False:
+        if state.model is not None and state.is_cold:
             load_s = likely_load_s(candidate, state)
             if state.model.loading:
                 load_s /= 2
@@ -74,7 +74,7 @@ def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[st
         if state is None:
             continue
         service_s = state.speeds.service_s or _likely_service_s(candidate, state)
-        load_s = likely_load_s(candidate, state) if state.waiting and _is_cold(state) else 0.0
+        load_s = likely_load_s(candidate, state) if state.waiting and state.is_cold else 0.0
         work[candidate.name] = (0.5 * state.running + state.waiting) * service_s + load_s
         busy_s[candidate.name] = 0.5 * service_s if state.running else 0.0
         total += state.running + state.waiting
@@ -88,14 +88,10 @@ def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[st
             work[candidate.name] / candidate.slots if own else 0.0,
             sum(work.values()) / candidate.provider_slots if whole else 0.0,
         )
-        if _is_cold(state):
+        if state.is_cold:
             wait_s = max(wait_s, max((s for name, s in busy_s.items() if name != candidate.name), default=0.0))
         found[candidate.name] = wait_s
     return found
-
-
-def _is_cold(state: CandidateState) -> bool:
-    return state.model is not None and state.model.loaded is False
 
 
 def _likely_service_s(candidate: Candidate, state: CandidateState) -> float:

@@ -66,7 +66,7 @@ def shortlist(
             excluded.append(Excluded(name, reason))
             continue
         evict_s = 0.0
-        if free is not None and candidate.here and state is not None and _is_cold(state):
+        if free is not None and candidate.here and state is not None and state.is_cold:
             room = room_for(candidate, state, tenants, free)
             if room.verdict == "never" or (room.verdict == "evicts" and limits.does_not_fit == "exclude"):
                 excluded.append(Excluded(name, room.told))
@@ -91,10 +91,6 @@ def shortlist(
 
 def _on_cpu(state: CandidateState) -> bool:
     return state.model is not None and not state.model.vram_bytes
-
-
-def _is_cold(state: CandidateState) -> bool:
-    return state.model is not None and state.model.loaded is False and not state.model.remote
 
 
 def _unnamed(

@@ -76,6 +76,11 @@ class CandidateState:
     speeds: Speeds = Speeds()
     problem: str = ""
 
+    @property
+    def is_cold(self) -> bool:
+        """Whether its language model has to be brought into memory here before it can answer."""
+        return self.model is not None and self.model.loaded is False and not self.model.remote
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
