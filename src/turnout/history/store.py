@@ -1,0 +1,163 @@
+"""What is done to the tables: rows come in batches, go when they are old, and go when somebody asks for it.
+
+Bringing in the same record twice does nothing. What was erased stays out: a journal elsewhere may still hold it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    delete,
+    exists,
+    literal,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from turnout.history.cleaning import clean_key
+from turnout.history.database import DATA_ERRORS, Database, is_about_data
+from turnout.history.rows import Row
+from turnout.history.tables import CHILDREN, RECORDED, TIME_OF, decisions, erasures, feedback
+
+Scope: TypeAlias = Literal["conversation", "user"]
+
+_INSERTED_AT_ONCE: Final = 20  # rows; preparing more would keep the interpreter from requests for milliseconds
+_SWEPT_AT_ONCE: Final = 1000  # rows, so that nobody waits long for the lock
+
+
+class Store:
+    """Changes to one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def insert(self, rows: Iterable[tuple[Table, Row]]) -> int:
+        """Bring in rows, all or none; how many of them the database has now.
+
+        Rows of decisions, conversations and users that were erased after the row was made are left out.
+        """
+        by_table: dict[Table, list[Row]] = {}
+        for table, row in rows:
+            by_table.setdefault(table, []).append(row)
+        with self.database.writing() as connection:
+            if connection.scalar(select(exists().select_from(erasures))):
+                by_table = _without_erased(connection, by_table)
+            for table, some in by_table.items():
+                if some:
+                    _insert(connection, table, some)
+        return sum(map(len, by_table.values()))
+
+    def insert_each(self, rows: Iterable[tuple[Table, Row]]) -> tuple[int, list[str]]:
+        """Bring in what the database takes, row by row; how many it has now, and what was wrong with the others."""
+        taken, problems = 0, []
+        for table, row in rows:
+            try:
+                taken += self.insert([(table, row)])
+            except DATA_ERRORS as error:
+                if not is_about_data(error):
+                    raise
+                problems.append(f"{table.name} {row['id']}: {type(error).__name__}")
+        return taken, problems
+
+    def erase(self, scope: Scope, name: str) -> dict[str, int]:
+        """Delete everything of a conversation or user that was made until now, for good; rows deleted, by table."""
+        key = clean_key(name)
+        now = time.time()
+        chosen = decisions.c[scope] == key
+        own = select(decisions.c.id).where(chosen)
+        deleted = {}
+        with self.database.writing(alone=True) as connection:
+            _remember(connection, [{"subject": subject(scope, key), "erased_at": now}])
+            _remember_all(connection, own, now)
+            for table in CHILDREN:
+                where: ColumnElement[bool] = table.c.decision_id.in_(own)
+                if table is feedback and scope == "user":
+                    where |= feedback.c.user == key
+                deleted[table.name] = connection.execute(delete(table).where(where)).rowcount
+            deleted[decisions.name] = connection.execute(delete(decisions).where(chosen)).rowcount
+        self.database.forget_deleted()
+        return deleted
+
+    def sweep(self, before: float) -> int:
+        """Delete decisions made before a moment with all that belongs to them, a thousand at a time; rows deleted."""
+        total = 0
+        while some := self._sweep_some(before):
+            total += some
+        return total
+
+    def _sweep_some(self, before: float) -> int:
+        old = decisions.c.created_at < before
+        with self.database.writing() as connection:
+            ids = list(connection.scalars(select(decisions.c.id).where(old).limit(_SWEPT_AT_ONCE)))
+            count = 0
+            for table in CHILDREN:
+                # Children may be old without a decision: it was swept before they came.
+                orphans = select(table.c.id).where(TIME_OF[table] < before).limit(_SWEPT_AT_ONCE)
+                for where in (table.c.decision_id.in_(ids), table.c.id.in_(orphans)):
+                    count += connection.execute(delete(table).where(where)).rowcount
+            count += connection.execute(delete(decisions).where(decisions.c.id.in_(ids))).rowcount
+            # Whatever was erased before that moment would be swept itself, if a journal brought it back.
+            connection.execute(delete(erasures).where(erasures.c.erased_at < before))
+            return count
+
+
+def subject(scope: Scope, key: str | None) -> str:
+    """What a conversation or user is called among the erasures, where its name must not stand."""
+    return f"{scope}:{hashlib.sha256(f'{scope}:{key}'.encode()).hexdigest()}"
+
+
+def _without_erased(connection: Connection, rows: Mapping[Table, list[Row]]) -> dict[Table, list[Row]]:
+    """The rows that may come in. A decision that may not is itself noted as erased, for what belongs to it."""
+    subjects = {name for table, some in rows.items() for row in some for name in _subjects(table, row)}
+    asked = select(erasures.c.subject, erasures.c.erased_at).where(erasures.c.subject.in_(subjects))
+    erased: dict[str, float] = {one.subject: one.erased_at for one in connection.execute(asked)}
+    if not erased:
+        return dict(rows)
+    kept: dict[Table, list[Row]] = {}
+    for table in sorted(rows, key=RECORDED.index):  # decisions first
+        for row in rows[table]:
+            at = max((erased.get(name, 0.0) for name in _subjects(table, row)), default=0.0)
+            by_decision = row["id"] if table is decisions else row["decision_id"]
+            if by_decision in erased or row[TIME_OF[table].name] <= at:
+                if table is decisions:
+                    erased[row["id"]] = at
+                    _remember(connection, [{"subject": row["id"], "erased_at": at}])
+            else:
+                kept.setdefault(table, []).append(row)
+    return kept
+
+
+def _subjects(table: Table, row: Row) -> list[str]:
+    """What an erasure may name that would keep a row out."""
+    names = [row["id"] if table is decisions else row["decision_id"]]
+    names += [subject(scope, row[scope]) for scope in ("conversation", "user") if row.get(scope)]
+    return [name for name in names if name]
+
+
+def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).on_conflict_do_nothing()
+    for start in range(0, len(rows), _INSERTED_AT_ONCE):
+        connection.execute(statement, rows[start : start + _INSERTED_AT_ONCE])
+
+
+def _remember(connection: Connection, subjects: list[dict[str, Any]]) -> None:
+    """Note what was erased; what was before is noted with the later time."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(erasures)
+    later = {"erased_at": statement.excluded.erased_at}
+    connection.execute(statement.on_conflict_do_update(index_elements=["subject"], set_=later), subjects)
+
+
+def _remember_all(connection: Connection, ids: Select[tuple[str]], now: float) -> None:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    chosen = ids.add_columns(literal(now)).where(literal(True))
+    connection.execute(dialect.insert(erasures).from_select(["subject", "erased_at"], chosen).on_conflict_do_nothing())
