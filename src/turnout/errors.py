@@ -3,6 +3,8 @@
 TurnoutError
 ├── RequestError            what the caller asked cannot be routed
 │   └── NoCandidateError        no candidate can serve it; `excluded` holds each one's reason
+├── NoAnswerError           every attempt failed, or the deadline passed; `failures` tells each
+├── BrokenAnswerError       an answer failed after its first content was handed out
 ├── ConfigurationError      a configuration file, profile or variable is wrong
 ├── DataError               an outcome table breaks its contract
 │   └── TooFewRowsError     a valid table, but not enough of it for what was asked
@@ -11,6 +13,7 @@ TurnoutError
 │   ├── ArtifactCorruptError
 │   └── ArtifactMismatchError
 ├── MissingExtraError       the operation needs an optional dependency that is not installed
+├── HistoryError            the history cannot be opened, read or changed as asked
 └── ProviderError           one attempt failed; carries provider, model, retryable, retry_after_s, partial_text
     ├── UnreachableError        nothing answers at the address, or the connection broke before an answer began
     ├── AuthenticationError     the provider refuses the key, or the account behind it
@@ -32,7 +35,7 @@ Messages say what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -54,6 +57,41 @@ class NoCandidateError(RequestError):
         self.excluded = dict(excluded)
         told = "; ".join(f"{name}: {reason}" for name, reason in self.excluded.items())
         super().__init__(f"no candidate can serve this ({told or _NOBODY})")
+
+
+class NoAnswerError(TurnoutError):
+    """Every attempt failed, or the deadline passed before one succeeded.
+
+    `failures` holds candidate, code and message of each attempt in order; `deadline_passed` says that time ran out.
+    `decision` is the id under which the request is in the history.
+    """
+
+    code: ClassVar[str] = "no_answer"
+
+    def __init__(
+        self, failures: Sequence[tuple[str, str, str]], *, deadline_passed: bool = False, decision: str = ""
+    ) -> None:
+        self.failures = tuple(failures)
+        self.deadline_passed = deadline_passed
+        self.decision = decision
+        told = "; ".join(f"{candidate}: {message} ({code})" for candidate, code, message in self.failures)
+        why = "the deadline passed" if deadline_passed else "every attempt failed"
+        super().__init__(f"no answer: {why} ({told or 'nobody was asked'})")
+
+
+class BrokenAnswerError(TurnoutError):
+    """An answer failed after its first content was handed out, where no other candidate can take over.
+
+    `partial_text` is what was handed out; `cause` the error of the attempt.
+    """
+
+    code: ClassVar[str] = "broken_answer"
+
+    def __init__(self, cause: ProviderError, *, partial_text: str, decision: str = "") -> None:
+        self.cause = cause
+        self.partial_text = partial_text
+        self.decision = decision
+        super().__init__(f"the answer broke off after {len(partial_text)} characters: {cause}")
 
 
 class ConfigurationError(TurnoutError, ValueError):
@@ -90,6 +128,10 @@ class MissingExtraError(TurnoutError):
     def __init__(self, extra: str, purpose: str) -> None:
         self.extra = extra
         super().__init__(f"{purpose} needs the extra '{extra}': pip install 'turnout[{extra}]'")
+
+
+class HistoryError(TurnoutError):
+    """The history cannot be opened, read or changed as asked; recording never raises it."""
 
 
 class ProviderError(TurnoutError):
@@ -211,7 +253,8 @@ class CircuitOpenError(BusyError):
 
 
 class ProviderTimeoutError(ProviderError):
-    """A time limit passed. `phase`: load, first_token, chunk, total, or provider (it gave up itself)."""
+    """A time limit passed. `phase`: load, first_token, chunk, begin (the caller's patience), total,
+    or provider (it gave up itself)."""
 
     code = "timeout"
 

@@ -35,7 +35,7 @@ def blame(error: ProviderError, *, was_loaded: bool, own_deadline: bool) -> Blam
         own_deadline: whether the caller allowed less time than the configuration does.
     """
     if isinstance(error, ProviderTimeoutError):
-        patient = was_loaded and not (own_deadline and error.phase == "total")
+        patient = was_loaded and error.phase != "begin" and not (own_deadline and error.phase == "total")
         return "candidate" if patient and error.phase != "load" else "nobody"
     if isinstance(error, UnreachableError | AuthenticationError):
         return "provider"

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 SMOOTHING: Final = 0.15
 VERSION: Final = 1
 _SHORT_PROMPT_TOKENS: Final = 256  # below it the first token's time is overhead, above it mostly prefill
+_SLOW_PREFILL_TOKENS_PER_S: Final = 50.0  # a large language model on a small CPU
 _FEW_TOKENS: Final = 8  # too few to tell a decode rate from noise
 
 
@@ -107,6 +108,12 @@ class Estimates:
             answer_tokens=known.answer_tokens.value,
             measurements=known.answers,
         )
+
+    def prefill_s(self, candidate: str, tokens: int) -> float:
+        """Seconds that reading a prompt should take at most; slow until it was measured, since patience depends on it."""
+        known = self._measured.get(candidate)
+        rate = known.prefill_tokens_per_s.value if known is not None else None
+        return tokens / (rate or _SLOW_PREFILL_TOKENS_PER_S)
 
     def answered(self, answer: Answer, *, first_token_s: float | None, total_s: float) -> None:
         """Take in one answer: what the provider timed where it did, else what was seen from here."""

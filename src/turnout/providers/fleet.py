@@ -47,6 +47,7 @@ class Fleet:
         settings: the providers; names are unique.
         health: how often they are looked at.
         estimates_path: where measured speeds outlive a restart; None forgets them.
+        estimates: those of another fleet, to be shared with it; they know their path themselves.
         make_provider: makes an adapter from its settings.
         now: the monotonic clock.
 
@@ -60,12 +61,13 @@ class Fleet:
         *,
         health: HealthSettings | None = None,
         estimates_path: Path | None = None,
+        estimates: Estimates | None = None,
         make_provider: Callable[[ProviderSettings], Provider] = make,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
         self._health = health or HealthSettings()
-        self._estimates = Estimates(estimates_path)
+        self._estimates = estimates or Estimates(estimates_path)
         self._attempt_listeners: list[Callable[[Attempt], None]] = []
         self._event_listeners: list[Callable[[ProviderEvent], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -109,6 +111,15 @@ class Fleet:
             if isinstance(end, Exception):
                 logger.warning("%s did not close well: %s", lane.provider.name, end)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way at any provider, waits between two tries and loads included."""
+        return all(lane.is_idle for lane in self._lanes.values())
+
+    def save(self) -> None:
+        """Write the measured speeds now."""
+        self._estimates.save()
+
     def on_attempt(self, listener: Callable[[Attempt], None]) -> None:
         """Hear of every attempt as it ends, in the event loop's thread. A listener that raises is logged."""
         self._attempt_listeners.append(listener)
@@ -117,19 +128,47 @@ class Fleet:
         """Hear of every change of a breaker or of availability."""
         self._event_listeners.append(listener)
 
-    async def complete(self, candidate: str, request: Request, *, deadline_s: float | None = None) -> Answer:
-        """One whole answer of one candidate.
+    async def complete(
+        self,
+        candidate: str,
+        request: Request,
+        *,
+        deadline_s: float | None = None,
+        expected_s: float | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> Answer:
+        """One whole answer of one candidate. `on_attempt` hears of the attempts of this call alone; `expected_s` is how
+        long the answer itself should take, as far as the caller knows.
 
         Raises:
             ProviderError: the attempt failed, after retries where these could help.
         """
         lane, model = self._find(candidate)
-        return await lane.complete(model, request, deadline_s=deadline_s)
+        return await lane.complete(model, request, deadline_s=deadline_s, expected_s=expected_s, on_attempt=on_attempt)
 
-    def stream(self, candidate: str, request: Request, *, deadline_s: float | None = None) -> Pieces:
-        """Chunks of one candidate's answer, then the whole `Answer`, last. Closing it early stops the work upstream."""
+    def stream(
+        self,
+        candidate: str,
+        request: Request,
+        *,
+        deadline_s: float | None = None,
+        patience_s: float | None = None,
+        expected_s: float | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> Pieces:
+        """Chunks of one candidate's answer, then the whole `Answer`, last. Closing it early stops the work upstream.
+
+        `patience_s` is for the first content, `deadline_s` for everything; see `complete` for the others.
+        """
         lane, model = self._find(candidate)
-        return lane.stream(model, request, deadline_s=deadline_s)
+        return lane.stream(
+            model,
+            request,
+            deadline_s=deadline_s,
+            patience_s=patience_s,
+            expected_s=expected_s,
+            on_attempt=on_attempt,
+        )
 
     async def embed(self, candidate: str, texts: Sequence[str], *, deadline_s: float | None = None) -> Embeddings:
         """One vector for each text."""
@@ -191,13 +230,15 @@ class Fleet:
             problem = "not among the language models of the provider"
         if not problem and breaker == "open":
             problem = "left alone after failures"
+        schedule, speeds = lane.queue.schedule, self._estimates.speeds(candidate)
         return CandidateState(
             candidate=candidate,
             model=known,
             breaker=breaker,
-            running=lane.queue.schedule.running_for(model),
-            waiting=lane.queue.schedule.waiting_for(model),
-            speeds=self._estimates.speeds(candidate),
+            running=schedule.running_for(model),
+            waiting=schedule.waiting_for(model),
+            work_s=schedule.work_s(model, speeds.service_s),
+            speeds=speeds,
             problem=problem,
         )
 

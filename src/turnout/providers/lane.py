@@ -11,7 +11,8 @@ from dataclasses import replace
 from turnout.config.providers import ProviderSettings
 from turnout.errors import ContextOverflowError, IncompleteError, InternalError, NotLoadedError, ProviderError
 from turnout.providers.circuits import Circuits
-from turnout.providers.clock import CallClock
+from turnout.providers.clock import CallClock, Deadline
+from turnout.providers.errand import Errand
 from turnout.providers.estimates import Estimates
 from turnout.providers.meter import Meter
 from turnout.providers.protocol import Call, Pieces, Provider
@@ -20,8 +21,6 @@ from turnout.providers.residence import Residence
 from turnout.providers.retry import retry_wait_s
 from turnout.types import Answer, Attempt, Chunk, Embeddings, ProviderEvent, ProviderState, Request
 from turnout.types.tokens import least_tokens, likely_tokens
-
-_SLOW_PREFILL_TOKENS_PER_S = 50.0  # what patience assumes before anything was measured: a large model on a small CPU
 
 
 class Lane:
@@ -57,6 +56,12 @@ class Lane:
         self._on_event = on_event
         self._now = now
         self._closed = False
+        self._elsewhere = 0  # requests between two tries, and loads: they hold no slot
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for anything here."""
+        return not (self._elsewhere or self.queue.schedule.running or self.queue.schedule.waiting)
 
     async def refresh(self) -> None:
         """One look at the provider."""
@@ -79,30 +84,47 @@ class Lane:
                 )
             )
 
-    async def complete(self, model: str, request: Request, *, deadline_s: float | None = None) -> Answer:
+    async def complete(
+        self,
+        model: str,
+        request: Request,
+        *,
+        deadline_s: float | None = None,
+        expected_s: float | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> Answer:
         """One whole answer, tried again where the error says that this may help."""
-        since_s = self._now()
-        ends_s = None if deadline_s is None else since_s + deadline_s
+        deadline = Deadline(deadline_s, now=self._now)
+        errand = Errand(request=request, deadline=deadline, expected_s=expected_s, on_attempt=on_attempt)
         tries = 0
         while True:
             tries += 1
             try:
-                async with self._attempt(model, request, ends_s, tries, since_s) as (call, meter):
-                    answer = await self.provider.complete(call)
-                    meter.answer = answer
+                async with self._attempt(model, errand, tries) as (call, meter):
+                    answer = meter.answer = await self.provider.complete(call)
                 return answer
             except ProviderError as error:
-                wait_s = self._retry_wait_s(model, error, tries, ends_s)
+                wait_s = self._retry_wait_s(model, error, tries, deadline)
                 if wait_s is None:
                     raise
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
 
-    def stream(self, model: str, request: Request, *, deadline_s: float | None = None) -> Pieces:
+    def stream(
+        self,
+        model: str,
+        request: Request,
+        *,
+        deadline_s: float | None = None,
+        patience_s: float | None = None,
+        expected_s: float | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> Pieces:
         """A streamed answer; tried again only as long as no content was handed out."""
-        return self._stream(model, request, None if deadline_s is None else self._now() + deadline_s)
+        deadline = Deadline(deadline_s, patience_s, now=self._now)
+        errand = Errand(request=request, deadline=deadline, streamed=True, expected_s=expected_s, on_attempt=on_attempt)
+        return self._stream(model, errand)
 
-    async def _stream(self, model: str, request: Request, ends_s: float | None) -> AsyncGenerator[Chunk | Answer, None]:
-        since_s = self._now()
+    async def _stream(self, model: str, errand: Errand) -> AsyncGenerator[Chunk | Answer, None]:
         tries = 0
         begun = False
         texts: list[str] = []
@@ -110,7 +132,7 @@ class Lane:
             tries += 1
             try:
                 async with (
-                    self._attempt(model, request, ends_s, tries, since_s, streamed=True) as (call, meter),
+                    self._attempt(model, errand, tries) as (call, meter),
                     aclosing(self.provider.stream(call)) as pieces,
                 ):
                     async for piece in pieces:
@@ -134,52 +156,53 @@ class Lane:
                 yield meter.answer
                 return
             except ProviderError as error:
-                wait_s = None if begun else self._retry_wait_s(model, error, tries, ends_s)
+                wait_s = None if begun else self._retry_wait_s(model, error, tries, errand.deadline)
                 if wait_s is None:
                     raise
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
 
     async def embed(self, model: str, texts: Sequence[str], *, deadline_s: float | None = None) -> Embeddings:
         """One vector for each text. Measured and guarded like an answer, but not retried."""
-        since_s = self._now()
-        ends_s = None if deadline_s is None else since_s + deadline_s
-        async with self._attempt(model, None, ends_s, 1, since_s) as (call, _):
+        errand = Errand(request=None, deadline=Deadline(deadline_s, now=self._now))
+        async with self._attempt(model, errand, 1) as (call, _):
             return await self.provider.embed(model, texts, call.clock)
 
-    def _retry_wait_s(self, model: str, error: ProviderError, tries: int, ends_s: float | None) -> float | None:
+    async def _rest(self, wait_s: float) -> None:
+        self._elsewhere += 1
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            self._elsewhere -= 1
+
+    def _retry_wait_s(self, model: str, error: ProviderError, tries: int, deadline: Deadline) -> float | None:
         if isinstance(error, NotLoadedError):
             self.residence.forget(model)
         if self._closed:
             return None
-        return retry_wait_s(error, tries, self.settings.retry, left_s=self._left_s(ends_s))
+        return retry_wait_s(error, tries, self.settings.retry, left_s=deadline.begin_left_s)
 
     @asynccontextmanager
-    async def _attempt(
-        self,
-        model: str,
-        request: Request | None,
-        ends_s: float | None,
-        number: int,
-        since_s: float,
-        *,
-        streamed: bool = False,
-    ) -> AsyncIterator[tuple[Call, Meter]]:
+    async def _attempt(self, model: str, errand: Errand, number: int) -> AsyncIterator[tuple[Call, Meter]]:
         """Everything around one call. Whatever happens inside, the slot and the permits come back."""
-        meter = Meter(f"{self.provider.name}/{model}", number, streamed=streamed, now=self._now)
+        request, deadline = errand.request, errand.deadline
+        meter = Meter(f"{self.provider.name}/{model}", number, streamed=errand.streamed, now=self._now)
         try:
             if request is not None:
                 self._check_window(model, request)
             self.circuits.check(model)
-            async with self.queue.slot(model, deadline_s=self._left_s(ends_s), since_s=since_s) as meter.queue_s:
+            async with self.queue.slot(
+                model, deadline_s=deadline.begin_left_s, since_s=deadline.started_s, expected_s=errand.expected_s
+            ) as meter.queue_s:
                 admission = self.circuits.admit(model)
                 was_loaded, left_s = False, None
                 try:
-                    meter.load_s = await self.residence.bring_up(model, self._left_s(ends_s))
-                    known, left_s = self.residence.get(model), self._left_s(ends_s)
+                    meter.load_s = await self.residence.bring_up(model, deadline.begin_left_s)
+                    known, left_s = self.residence.get(model), deadline.left_s
                     was_loaded = meter.was_loaded = known is None or known.loaded is not False
                     meter.began = admission.began
-                    yield self._call(model, request, ends_s, meter), meter
-                    admission.succeeded(slowly=was_loaded and self._was_slow(model, request, meter))
+                    yield self._call(model, request, deadline, meter), meter
+                    slow_s = self.settings.breaker.slow_first_token_s
+                    admission.succeeded(slowly=was_loaded and meter.late_s > slow_s)
                 except Exception as error:
                     failure = self._ours(error, model)
                     own_deadline = left_s is not None and left_s < self.settings.timeouts.total_s
@@ -207,6 +230,8 @@ class Lane:
                     total_s=attempt.total_s - waited_s,
                 )
             self._on_attempt(attempt)
+            if errand.on_attempt is not None:
+                errand.on_attempt(attempt)
 
     def _ours(self, error: Exception, model: str) -> ProviderError:
         """The error itself, or one of ours for an adapter that breaks its promise."""
@@ -221,14 +246,19 @@ class Lane:
         if resident is not None:
             self.residence.keep_only(resident | {model})
 
-    def _call(self, model: str, request: Request | None, ends_s: float | None, meter: Meter) -> Call:
+    def _call(self, model: str, request: Request | None, deadline: Deadline, meter: Meter) -> Call:
         settings, known = self.settings.candidate(model), self.residence.get(model)
         request = request if request is not None else Request(())
-        patience_s = self.settings.timeouts.first_token_s + self._prefill_s(model, request)
+        meter.prefill_s = self._estimates.prefill_s(meter.candidate, likely_tokens(request))
+        patience_s = self.settings.timeouts.first_token_s + meter.prefill_s
         if known is not None and known.loaded is False:
             patience_s += self.settings.timeouts.load_s  # it loads on its own, with the request
         clock = CallClock(
-            self.settings.timeouts, first_token_s=patience_s, deadline_s=self._left_s(ends_s), now=self._now
+            self.settings.timeouts,
+            first_token_s=patience_s,
+            deadline_s=deadline.left_s,
+            begin_within_s=deadline.begin_left_s,
+            now=self._now,
         )
         meter.clock = clock
         return Call(
@@ -239,15 +269,6 @@ class Lane:
             keep_alive_s=settings.keep_alive_s,
             window=known.loaded_context_length if known is not None else None,
         )
-
-    def _prefill_s(self, model: str, request: Request) -> float:
-        rate = self._estimates.speeds(f"{self.provider.name}/{model}").prefill_tokens_per_s
-        return likely_tokens(request) / (rate or _SLOW_PREFILL_TOKENS_PER_S)
-
-    def _was_slow(self, model: str, request: Request | None, meter: Meter) -> bool:
-        first_s = meter.first_token_s
-        prefill_s = self._prefill_s(model, request) if request is not None else 0.0
-        return first_s is not None and first_s - prefill_s > self.settings.breaker.slow_first_token_s
 
     def _check_window(self, model: str, request: Request) -> None:
         window = self.residence.window(model)
@@ -261,15 +282,16 @@ class Lane:
 
     async def load(self, model: str) -> float:
         """Bring a language model into memory now; returns the seconds it took, 0 where it was there."""
-        return await self.residence.bring_up(model, None, mine=0)
+        self._elsewhere += 1
+        try:
+            return await self.residence.bring_up(model, None, mine=0)
+        finally:
+            self._elsewhere -= 1
 
     async def unload(self, model: str) -> None:
         """Take a language model out of memory."""
         await self.provider.unload(model, CallClock(self.settings.timeouts, now=self._now))
         self.residence.forget(model)
-
-    def _left_s(self, ends_s: float | None) -> float | None:
-        return None if ends_s is None else max(0.0, ends_s - self._now())
 
     async def aclose(self) -> None:
         """Give up the loads that run and close every connection."""

@@ -18,6 +18,7 @@ class Meter:
         self.model = candidate.partition("/")[2]
         self.queue_s = 0.0
         self.load_s = 0.0
+        self.prefill_s = 0.0
         self.clock: CallClock | None = None
         self.answer: Answer | None = None
         self.error: ProviderError | None = None
@@ -34,6 +35,11 @@ class Meter:
     def first_token_s(self) -> float | None:
         """Seconds from the call to its first content; None where there was none or nobody can know."""
         return self.clock.first_token_s if self.clock is not None else None
+
+    @property
+    def late_s(self) -> float:
+        """Seconds from the call to its first content, without what reading the prompt should have taken."""
+        return (self.first_token_s or 0.0) - self.prefill_s
 
     def attempt(self) -> Attempt:
         """What was measured so far."""

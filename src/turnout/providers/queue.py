@@ -31,7 +31,12 @@ class Queue:
 
     @asynccontextmanager
     async def slot(
-        self, model: str, *, deadline_s: float | None = None, since_s: float | None = None
+        self,
+        model: str,
+        *,
+        deadline_s: float | None = None,
+        since_s: float | None = None,
+        expected_s: float | None = None,
     ) -> AsyncIterator[float]:
         """Hold a slot inside the block; the value is how many seconds it was waited for.
 
@@ -39,12 +44,13 @@ class Queue:
             model: the language model that is asked.
             deadline_s: the longest wait; the configured one where it is shorter.
             since_s: when the request first came, where this is another try.
+            expected_s: how long the slot will likely be held.
 
         Raises:
             QueueFullError: too many wait already, at once; or the wait was over before a turn came.
         """
         asked_s = self._now()
-        ticket = self.schedule.ask(model, since_s)
+        ticket = self.schedule.ask(model, since_s, expected_s)
         if ticket is None:
             raise self._full(model, f"{self.schedule.waiting} requests wait already")
         try:

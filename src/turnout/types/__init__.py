@@ -12,6 +12,7 @@ from turnout.types.answer import (
     Usage,
 )
 from turnout.types.attempt import Attempt
+from turnout.types.completion import CachedBy, Completion, Role, Tried
 from turnout.types.decision import PREFERENCES, DecidedBy, Decision, Excluded, ExpectedSeconds, Preference, Ranked
 from turnout.types.request import (
     AnswerFormat,
@@ -47,8 +48,10 @@ __all__ = [
     "AnswerFormat",
     "Attempt",
     "BreakerState",
+    "CachedBy",
     "CandidateState",
     "Chunk",
+    "Completion",
     "Complexity",
     "DecidedBy",
     "Decision",
@@ -70,6 +73,7 @@ __all__ = [
     "Request",
     "RequestLike",
     "Resources",
+    "Role",
     "Sampling",
     "Snapshot",
     "Speeds",
@@ -81,5 +85,6 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "Tried",
     "Usage",
 ]

@@ -91,6 +91,12 @@ class Answer:
     timings: Timings = Timings()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def chunk(self) -> Chunk:
+        """All of it as one piece of a stream."""
+        calls = tuple(ToolCallDelta(at, call.id, call.name, call.arguments) for at, call in enumerate(self.tool_calls))
+        return Chunk(self.text, self.reasoning, calls, self.logprobs)
+
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:

@@ -71,7 +71,8 @@ class Decision:
     `decided_by` says what put the first one first (ruled: utility, at the preference of a rule). Under a configuration
     there are also `excluded`, the `rules` that spoke, the `preference` that counted, what rules set for the answer
     (`threshold` of its confidence, whether to `hold` a stream), the kinds of `secrets` found in the prompt, and the
-    fingerprint of the `configuration`.
+    fingerprint of the `configuration`. `features` is what was seen of the request (`turnout.features.Features`), for
+    the history.
     """
 
     candidate: str
@@ -90,6 +91,7 @@ class Decision:
     hold: bool = False
     secrets: tuple[str, ...] = ()
     configuration: str = ""
+    features: Any = field(default=None, repr=False, compare=False)
     explainer: Callable[[Decision], Any] | None = field(default=None, repr=False, compare=False)
 
     def explain(self) -> Any:

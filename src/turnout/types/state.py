@@ -66,13 +66,17 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateState:
-    """One candidate at one moment. `problem` is empty when it can be asked now; else it says why not."""
+    """One candidate at one moment. `problem` is empty when it can be asked now; else it says why not.
+
+    `work_s` is how long one slot would need for what runs and waits, None where nobody can tell.
+    """
 
     candidate: str
     model: LanguageModel | None
     breaker: BreakerState = "closed"
     running: int = 0
     waiting: int = 0
+    work_s: float | None = None
     speeds: Speeds = Speeds()
     problem: str = ""
 
