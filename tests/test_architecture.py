@@ -24,14 +24,15 @@ LEVELS = (
     ("turnout.config",),
     ("turnout.features",),
     ("turnout.predictor",),
-    ("turnout.policy", "turnout.providers", "turnout.emulators"),
+    ("turnout.policy", "turnout.providers", "turnout.emulators", "turnout.history"),
+    ("turnout.execution",),
     ("turnout",),
     ("turnout.learning", "turnout.cli"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 
 TRAINING = {"pandas", "pyarrow", "sklearn", "scipy", "joblib", "matplotlib", "tqdm"}
-NETWORK = {"socket", "ssl", "http", "httpx", "requests", "urllib", "urllib3", "aiohttp", "asyncio", "socketserver"}
+NETWORK = {"socket", "ssl", "http", "httpx", "requests", "urllib", "urllib3", "aiohttp", "socketserver"}
 UNSAFE = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
 
 
@@ -141,6 +142,14 @@ def talks(module: str) -> bool:
 
 def test_only_providers_and_their_emulators_talk_to_a_network() -> None:
     assert not offenders(NETWORK, but=talks)
+
+
+def waits(module: str) -> bool:
+    return talks(module) or room(module) in ("turnout.execution", "turnout.cli")
+
+
+def test_only_who_asks_providers_waits_in_an_event_loop() -> None:
+    assert not offenders({"asyncio", "anyio"}, but=waits)
 
 
 def test_nothing_in_the_package_runs_stored_code() -> None:

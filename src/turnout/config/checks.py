@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import Final
 
+from turnout.config.default_voices import default_voices
 from turnout.config.problems import Problem, nearest, shown
 from turnout.config.shape import KINDS
 from turnout.config.tree import Node, Path, written
@@ -150,15 +151,16 @@ def _speakers(tree: Node, targets: Targets) -> Iterator[Problem]:
         yield from _named(ensemble, path, ("candidates",), targets)
         yield from _named(ensemble, path, ("judge",), targets)
         speakers = ensemble.child("voices") or _NOTHING
+        known = tuple(dict.fromkeys((*voices, *default_voices())))
         for index, item in enumerate(speakers.items or (speakers,)):
-            if isinstance(item.content, str) and item.content not in voices:
-                told = f"no such voice; known are {', '.join(voices) or 'none'}"
+            if isinstance(item.content, str) and item.content not in known:
+                told = f"no such voice; known are {', '.join(known)}"
                 yield Problem(
                     item.origin,
                     written((*path, "voices", index)),
                     told,
                     shown(item.content),
-                    nearest(item.content, voices),
+                    nearest(item.content, known),
                 )
     embedding = tree.at(("performance", "cache", "semantic", "embedding"))
     if embedding is not None and embedding.content != "builtin":

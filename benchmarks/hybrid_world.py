@@ -1,0 +1,127 @@
+"""The day of `hybrid.py`: two emulated language models, developer prompts, and how long their answers are.
+
+Answers are as long as the older system's figures need: at the strong one's emulated rate a template takes 15.3 seconds,
+formatting 12.7, a simple edit 8.2, complex analysis 45.2. Whether an answer is right is drawn by the emulator from the
+language model's quality and the prompt's difficulty; its judge reads the answer, nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from common import PROMPTS
+
+from turnout.emulators.answers import succeeds
+from turnout.emulators.language_model import model_from_name
+from turnout.learning.dataset import extract_all, training_data
+from turnout.learning.outcomes import read_outcomes
+from turnout.learning.simulation import COMPLETION_TOKENS, DeveloperPrompt, read_prompts
+from turnout.predictor.artifact import save
+from turnout.predictor.fit import fit
+
+SEED: Final = 0
+FAST: Final = "lmstudio/qwen3-coder-30b-a3b"
+STRONG: Final = "ollama/mistral-large:123b"
+"""Of all names whose emulated figures follow from their size, a pair with the ratio of the older figures: 116 tokens a
+second and a quality of .78 against 6 and .91."""
+
+CLASSES: Final = {"templates": 15.3, "formatting": 12.7, "simple edits": 8.2, "complex analysis": 45.2}
+"""Seconds on the strong one alone, as the older system claims them."""
+CLAIMED: Final = {"templates": 0.8, "formatting": 0.5, "simple edits": 0.6, "complex analysis": 43.1}
+CLAIMED_ACCURACY: Final = 0.945
+CLAIMED_ESCALATIONS: Final = 0.046
+
+_TOKENS_PER_WORD: Final = 1.42
+_OTHER: Final = 0.6
+"""Length of answers of other kinds, as a share of what the bundled history's simulation gives them."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request of the day: its prompt, how many words it asks for, and its class in the older figures, if any."""
+
+    row: DeveloperPrompt
+    prompt: str
+    kind: str
+
+
+def kind_of(row: DeveloperPrompt) -> str:
+    """The class in the older figures; empty for prompts of none."""
+    if row.task_type == "template":
+        return "templates"
+    if row.task_type == "format":
+        return "formatting"
+    if row.task_type == "edit" and row.complexity <= 3:
+        return "simple edits"
+    if row.task_type == "analysis" and row.complexity >= 7:
+        return "complex analysis"
+    return ""
+
+
+def ask(row: DeveloperPrompt) -> Ask:
+    """The prompt with the length of its answer."""
+    kind = kind_of(row)
+    if kind:
+        tokens = CLASSES[kind] * model_from_name(STRONG.partition("/")[2]).decode_tokens_per_s
+    else:
+        tokens = COMPLETION_TOKENS[row.task_type] * (0.25 + 0.15 * row.complexity) * _OTHER
+    words = max(10, round(tokens / _TOKENS_PER_WORD))
+    return Ask(row, f"{row.prompt}\n\nAnswer in {words} words.", kind)
+
+
+def day(requests: int) -> list[Ask]:
+    """Prompts that nothing was fitted on, in random order."""
+    rows = [row for row in read_prompts(PROMPTS) if row.part == "heldout"]
+    random.Random(SEED).shuffle(rows)
+    return [ask(row) for row in rows[:requests]]
+
+
+def fit_pair(folder: Path) -> None:
+    """A champion for the pair, from what they made of the training prompts, saved into the folder."""
+    rows = []
+    for row in read_prompts(PROMPTS):
+        if row.part != "train":
+            continue
+        asked = ask(row)
+        for name in (FAST, STRONG):
+            model = model_from_name(name.partition("/")[2])
+            words = int(asked.prompt.rsplit(" ", 2)[-2])
+            seconds = words * _TOKENS_PER_WORD / model.decode_tokens_per_s
+            rows.append((row.id, asked.prompt, name, float(succeeds(SEED, model, asked.prompt)), row.id, seconds))
+    table_file = folder / "outcomes.parquet"
+    columns = ["prompt_id", "prompt", "model", "score", "group", "latency_s"]
+    pd.DataFrame(rows, columns=columns).to_parquet(table_file)
+    table = read_outcomes([table_file])
+    data = training_data(table, (FAST, STRONG), extract_all(table.prompts["prompt"].tolist()))
+    save(fit(data).predictor, folder)
+
+
+def emulator_options(speed: float) -> dict[str, dict[str, object]]:
+    """What `day_server.py` is told: each machine has one language model, always loaded."""
+    policy = {"keep_alive_s": 1e9}
+    shared = {"speed": speed, "seed": SEED, "context": 32_768, "slots": 1, "policy": policy}
+    return {
+        "lmstudio": {**shared, "models": [FAST.partition("/")[2]]},
+        "ollama": {**shared, "models": [STRONG.partition("/")[2]]},
+    }
+
+
+def configuration(addresses: dict[str, str], preference: str) -> str:
+    """The configuration file of the day: two providers, defaults for all else. Sizes are a tenth, to fit everywhere."""
+    return f"""
+providers:
+  lmstudio:
+    base_url: {addresses["lmstudio"]}
+    models: [{{name: "{FAST.partition("/")[2]}", memory_mb: 1800}}]
+  ollama:
+    base_url: {addresses["ollama"]}
+    models: [{{name: "{STRONG.partition("/")[2]}", memory_mb: 7400}}]
+routing: {{preference: {preference}, conversations: {{enabled: false}}}}
+hybrid: {{exploration: {{enabled: false}}}}
+performance: {{health: {{interval_s: 1, max_age_s: 60}}, cache: {{exact: {{enabled: false}}}}}}
+fallback: {{deadline_s: 600}}
+"""

@@ -1,0 +1,1 @@
+"""Requests carried out: attempts with escalation and fallback, answer confidence, caches, ensembles, voices, the client."""

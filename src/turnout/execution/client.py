@@ -1,0 +1,260 @@
+"""`HybridClient`: one interface over all providers. Decides, asks, escalates, falls back, remembers, and tells why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+from turnout.config.live import LiveConfiguration
+from turnout.config.loader import Loaded, load
+from turnout.config.paths import state_folder
+from turnout.config.schema import Configuration
+from turnout.errors import ConfigurationError, RequestError
+from turnout.execution.asked import Asked, Options
+from turnout.execution.fleets import Fleets
+from turnout.execution.judging import Judge
+from turnout.execution.metrics import Metrics
+from turnout.execution.opinions import Opinions
+from turnout.execution.orchestrator import Orchestrator, Pieces
+from turnout.execution.personal import Personal
+from turnout.execution.recorder import Recorder
+from turnout.execution.remembered import Remembered
+from turnout.execution.served import Observer
+from turnout.execution.status import Status, status
+from turnout.execution.streaming import Streaming
+from turnout.execution.threshold import Threshold
+from turnout.execution.watch import Watch
+from turnout.history import History
+from turnout.policy import Router
+from turnout.policy.policy import Policy
+from turnout.resources import ResourceSampler
+from turnout.types import Completion, Decision, RequestLike
+
+logger = logging.getLogger(__name__)
+
+
+class HybridClient:
+    """Answers requests with whatever the configuration offers.
+
+    Used as an async context manager, in one event loop:
+
+        async with HybridClient.from_config("config/hybrid.yaml") as client:
+            completion = await client.complete("why does this lock?")
+
+    Args:
+        configuration: providers, rules and limits.
+        router: decides; by default the champion under this configuration.
+        state: folder of what is measured here and outlives a restart.
+        observers: hear of every request as it ends.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        router: Router | None = None,
+        state: Path | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        state = state_folder() if state is None else state
+        self._router = router or Router.load(configuration=Policy(configuration))
+        if self._router.policy is None:
+            raise ConfigurationError("the hybrid client needs a router with a configuration")
+        self._fleets = Fleets(configuration, state / "speeds.json")
+        self._sampler = ResourceSampler(configuration.resources.interval_s)
+        self._watch = Watch(self._fleets, lambda: self._sampler.latest)
+        self._threshold = Threshold(configuration.routing.escalation, state / "threshold.json")
+        kept = configuration.history
+        self._history = History.from_settings(kept, folder=state) if kept.enabled else None
+        self._personal = Personal(state / "personal.json") if configuration.hybrid.personal else None
+        self._remembered = Remembered.open(configuration.performance.cache, state, self._fleets)
+        self._metrics = Metrics()
+        self._opinions = Opinions(self._history, self._personal, self._metrics, self._is_strong)
+        recorders = [] if self._history is None else [Recorder(self._history, keep_texts=kept.prompts == "full")]
+        self._orchestrator = Orchestrator(
+            self._router,
+            self._fleets,
+            self._watch,
+            Judge.load(),
+            self._threshold,
+            remembered=self._remembered,
+            personal=self._personal,
+            observers=(*recorders, self._metrics, self._opinions, *observers),
+        )
+        self._live: LiveConfiguration | None = None
+        self._loaded: Loaded | None = None
+        self._opened_s = time.monotonic()
+        self._open = AsyncExitStack()
+        self._is_open = False
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | PathLike[str] | None = None,
+        *,
+        profile: str | None = None,
+        settings: Sequence[str] = (),
+        predictor: str | PathLike[str] | None = None,
+        state: str | PathLike[str] | None = None,
+        live: bool = True,
+    ) -> Self:
+        """A client for a configuration file; without a path the one that the loader finds.
+
+        Args:
+            path: the file.
+            profile: settings for a kind of machine, see the loader.
+            settings: `key=value` over everything else.
+            predictor: another folder than the champion's.
+            state: another folder than TURNOUT_STATE or `state/`.
+            live: follow the file while the client is open.
+
+        Raises:
+            ConfigurationError: the file is not valid; every problem with its line.
+            ArtifactError: the predictor cannot be served.
+        """
+        loaded = load(None if path is None else Path(path), profile=profile, settings=settings)
+        policy = Policy(loaded.configuration)
+        client = cls(
+            loaded.configuration,
+            router=Router.load(predictor, configuration=policy),
+            state=None if state is None else Path(state),
+        )
+        client._loaded = loaded
+        if live and Path(loaded.source).is_file():
+            client._live = LiveConfiguration(loaded.source, profile=profile, settings=settings)
+        return client
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            if self._history is not None:
+                history = self._history.open()
+                stack.push_async_callback(asyncio.to_thread, history.close)
+            stack.enter_context(self._sampler)
+            stack.push_async_callback(self._remembered.aclose)
+            stack.push_async_callback(self._fleets.aclose)
+            await self._fleets.start()
+            stack.callback(self._threshold.save)
+            if self._live is not None:
+                self._follow(self._live, asyncio.get_running_loop())
+                stack.callback(self._live.stop)
+                self._live.start()
+            self._open = stack.pop_all()
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop the background work, save what was measured, close every connection."""
+        self._is_open = False
+        await self._open.aclose()
+
+    @property
+    def configuration(self) -> Configuration:
+        """What is configured now."""
+        return self._orchestrator.policy.configuration
+
+    @property
+    def history(self) -> History | None:
+        """The log of what happened; None where none is kept."""
+        return self._history
+
+    @property
+    def personal(self) -> Personal | None:
+        """Where each user leans by their feedback; None where that is switched off."""
+        return self._personal
+
+    async def complete(self, request: RequestLike, **options: Unpack[Options]) -> Completion:
+        """One whole answer to a prompt, messages or a request; see `Options` for what can be said beside it.
+
+        Raises:
+            RequestError: nothing to route, an unknown option, or no candidate can serve it.
+            NoAnswerError: every attempt failed, or the deadline passed.
+        """
+        completion: Completion | None = None
+        async for piece in self._pieces(request, options, streams=False):
+            if isinstance(piece, Completion):
+                completion = piece
+        assert completion is not None, "a run ends with a completion or an error"
+        return completion
+
+    def stream(self, request: RequestLike, **options: Unpack[Options]) -> Streaming:
+        """The answer in pieces as they come; its `completion` is there at the end."""
+        return Streaming(self._pieces(request, options, streams=True))
+
+    def route(self, request: RequestLike, **options: Unpack[Options]) -> Decision:
+        """Who would be asked now, and why; asks nobody.
+
+        Raises:
+            RequestError: nothing to route, an unknown option, or no candidate can serve it.
+        """
+        return self._orchestrator.decide(Asked.of(request, **options))
+
+    async def feedback(self, decision_id: str, kind: str, value: float | None = None, comment: str = "") -> None:
+        """What a user says about an answer; see `Opinions.heard`.
+
+        Raises:
+            RequestError: an unknown kind or id, or a value that is missing or out of range.
+        """
+        self._opinions.heard(decision_id, kind, value, comment)
+
+    async def warm(self, candidate: str) -> float:
+        """Bring a candidate into memory; seconds that took, 0 where it was there or cannot be asked."""
+        return await self._fleets.serving.load(candidate)
+
+    async def status(self) -> Status:
+        """Everything at one moment: configuration, predictor, providers, candidates, figures."""
+        live, loaded = self._live, self._loaded
+        return status(
+            self._watch.snapshot(),
+            fingerprint=self._orchestrator.policy.fingerprint,
+            uptime_s=time.monotonic() - self._opened_s,
+            live=live.status if live is not None else None,
+            path=loaded.source if loaded is not None else "",
+            profile=loaded.profile if loaded is not None else "none",
+            predictor=self._router.predictor,
+            threshold=self._threshold.value,
+            metrics=self._metrics.snapshot(self._orchestrator.fast_half),
+            history=self._history.status().to_json() if self._history is not None else None,
+            caches=await self._remembered.stats(),
+        )
+
+    def _pieces(self, request: RequestLike, options: Options, *, streams: bool) -> Pieces:
+        if not self._is_open:
+            raise RequestError("the client is not open; use it as an async context manager")
+        return self._orchestrator.pieces(Asked.of(request, **options), streams=streams)
+
+    def _is_strong(self, candidate: str) -> bool:
+        return candidate not in self._orchestrator.fast_half
+
+    def _follow(self, live: LiveConfiguration, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a changed file change what new requests meet."""
+
+        def changed(_: Loaded, after: Loaded) -> None:
+            policy = Policy(after.configuration)
+            with suppress(RuntimeError):  # the loop has ended: nothing will be asked any more
+                asyncio.run_coroutine_threadsafe(self._configure(policy), loop)
+
+        live.on_change(changed)
+
+    async def _configure(self, policy: Policy) -> None:
+        """Providers first, so that no candidate is chosen that nobody can ask."""
+        configuration = policy.configuration
+        try:
+            if await self._fleets.configure(configuration):
+                self._watch.forget()
+        except Exception:
+            logger.exception("the providers of the changed configuration cannot be used; those before stay")
+            return
+        self._threshold.configure(configuration.routing.escalation)
+        self._router.configure(policy)

@@ -1,0 +1,246 @@
+"""Requests in, pieces and completions out: remembers, decides, lets a run do the asking, tells what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Final, TypeAlias
+
+from turnout.config.schema import Configuration
+from turnout.errors import ConfigurationError, RequestError
+from turnout.execution.asked import Asked
+from turnout.execution.ensembles import Ensembles
+from turnout.execution.leaning import NEUTRAL, preference_for
+from turnout.execution.personal import Personal
+from turnout.execution.remembered import Remembered, handed_again, shared
+from turnout.execution.run import Run
+from turnout.execution.served import Observer, Report
+from turnout.execution.surroundings import Asks, Judges, Surroundings
+from turnout.execution.threshold import Threshold
+from turnout.execution.voices import find_voice, voiced
+from turnout.execution.watch import Watch
+from turnout.execution.wishes import like, pin, shift
+from turnout.policy import Router
+from turnout.policy.policy import Policy
+from turnout.policy.pool import cheapest_first
+from turnout.types import Chunk, Completion, Decision, Snapshot
+
+Pieces: TypeAlias = AsyncGenerator[Chunk | Completion, None]
+
+_FOLLOWERS_PATIENCE: Final = 0.5
+"""A request that is just being asked is waited for this share of one's own deadline; then it is asked again."""
+
+
+class Orchestrator:
+    """Everything between a caller and the providers, for any number of requests at once in one event loop.
+
+    Args:
+        router: decides; has a policy.
+        asks: asks candidates.
+        watch: what is known of them.
+        judge: how far an answer can be trusted.
+        threshold: below which another candidate is asked.
+        remembered: answers given before; None asks every time.
+        personal: what users' feedback taught; None leaves everybody alike.
+        observers: hear of every request as it ends, before its completion is handed out.
+        now: the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        asks: Asks,
+        watch: Watch,
+        judge: Judges,
+        threshold: Threshold,
+        *,
+        remembered: Remembered | None = None,
+        personal: Personal | None = None,
+        observers: Sequence[Observer] = (),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.router = router
+        self.remembered = remembered
+        self._watch = watch
+        self._personal = personal
+        self._observers = observers
+        self._now = now
+        self._surroundings = Surroundings(asks=asks, judge=judge, threshold=threshold, problem=watch.problem, now=now)
+        self._strengths: tuple[tuple[str, ...], dict[str, int]] = ((), {})
+        self._ensembles = Ensembles(self._whole, self.decide)
+
+    @property
+    def policy(self) -> Policy:
+        """What counts now.
+
+        Raises:
+            ConfigurationError: the router follows no configuration.
+        """
+        policy = self.router.policy
+        if policy is None:
+            raise ConfigurationError("the hybrid client needs a router with a configuration")
+        return policy
+
+    def decide(self, asked: Asked) -> Decision:
+        """The decision for a request, wishes included; asks nobody.
+
+        Raises:
+            RequestError: nothing to route, an unknown preference or voice, or no candidate can serve it.
+        """
+        policy = self.policy
+        return self._decided(_spoken(asked, policy.configuration), policy, self._watch.snapshot())
+
+    async def pieces(self, asked: Asked, *, streams: bool) -> Pieces:
+        """Chunks where the caller streams, then exactly one completion, last.
+
+        Raises:
+            RequestError: see `decide`; an unknown ensemble.
+            NoAnswerError: every attempt failed, or the deadline passed.
+            BrokenAnswerError: the answer failed after its first content was handed out.
+        """
+        if not asked.ensemble:
+            steps = self._single(asked, streams=streams)
+        else:
+            ensembles = self.policy.configuration.ensembles
+            ensemble = ensembles.get(asked.ensemble)
+            if ensemble is None:
+                near = get_close_matches(asked.ensemble, ensembles, 3, 0.5) or ensembles
+                raise RequestError(f"no ensemble is named {asked.ensemble!r}; there is {', '.join(near) or 'none'}")
+            asked = replace(asked, deadline_s=_deadline_s(asked, self.policy.configuration))
+            if not streams:
+                yield await self._ensembles.complete(asked, ensemble, asked.ensemble)
+                return
+            steps = self._ensembles.pieces(asked, ensemble, asked.ensemble, self._streamed)
+        async with aclosing(steps) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _single(self, asked: Asked, *, streams: bool) -> Pieces:
+        """One request without an ensemble, told to the observers."""
+        report = Report(asked, self._observers, self._now)
+        try:
+            async with aclosing(self._answered(asked, report, streams=streams)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Completion):
+                        report.answered(piece)
+                    yield piece
+        except BaseException as error:
+            report.failed(error)
+            raise
+
+    async def _answered(self, asked: Asked, report: Report, *, streams: bool) -> Pieces:
+        """From memory, from an identical request in flight, or from a candidate."""
+        policy, remembered = self.policy, self.remembered
+        asked = _spoken(asked, policy.configuration)
+        key = remembered.key(asked, policy.fingerprint) if remembered is not None else None
+        if remembered is None or key is None or not key.is_useful:
+            async with aclosing(self._run(asked, policy, report, streams=streams)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        if asked.use_cache and (found := await remembered.find(asked, key)) is not None:
+            again = handed_again(found, identifier=report.id, total_s=report.elapsed_s, asked=asked)
+            for piece in _replayed(again, streams=streams):
+                yield piece
+            return
+        patience_s = _FOLLOWERS_PATIENCE * _deadline_s(asked, policy.configuration)
+        async with remembered.flights.join(key.exact if asked.use_cache else None, patience_s=patience_s) as seat:
+            if seat.landed and seat.result is not None:
+                same = shared(seat.result, identifier=report.id, total_s=report.elapsed_s, asked=asked)
+                for piece in _replayed(same, streams=streams):
+                    yield piece
+                return
+            async with aclosing(self._run(asked, policy, report, streams=streams)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Completion):
+                        seat.land(piece)
+                        await remembered.keep(asked, key, piece)
+                    yield piece
+
+    async def _run(self, asked: Asked, policy: Policy, report: Report, *, streams: bool) -> Pieces:
+        """From candidates."""
+        snapshot, predictor = self._watch.snapshot(), self.router.predictor
+        decision = self._decided(asked, policy, snapshot)
+        run = Run(
+            request=asked.request,
+            decision=decision,
+            configuration=policy.configuration,
+            snapshot=snapshot,
+            strength=self._strength(policy, snapshot),
+            surroundings=self._surroundings,
+            deadline_s=_deadline_s(asked, policy.configuration),
+            started_s=report.started_s,
+            identifier=report.id,
+            streams=streams,
+            hold=asked.hold or decision.hold,
+        )
+        report.decision, report.predictor, report.tried = decision, predictor, run.tried
+        async with aclosing(run.pieces()) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Completion):
+                    if asked.metadata:
+                        piece = replace(piece, metadata=asked.metadata)
+                    if asked.hints.conversation and piece.candidate != decision.candidate:
+                        self.router.answered(asked.hints.conversation, piece.candidate)
+                yield piece
+
+    def _decided(self, asked: Asked, policy: Policy, snapshot: Snapshot) -> Decision:
+        preference = asked.preference
+        leaning = NEUTRAL if self._personal is None else self._personal.leaning(asked.hints.user)
+        if leaning.rate_factor != 1.0:
+            preference = preference_for(leaning, preference, policy.configuration.routing.preference)
+        decision = self.router.route(asked.request, preference, hints=asked.hints, snapshot=snapshot)
+        if asked.candidate:
+            return pin(decision, asked.candidate)
+        decision = shift(decision, leaning.offsets)
+        if asked.voice:
+            voice = find_voice(policy.configuration, asked.voice)
+            return like(decision, voice.candidates, f"the voice {asked.voice}")
+        return decision
+
+    def _strength(self, policy: Policy, snapshot: Snapshot) -> dict[str, int]:
+        """Positions of all candidates from the cheapest to the most expensive."""
+        predictor = self.router.predictor
+        learned = predictor.candidates if predictor is not None else ()
+        candidates = policy.candidates(snapshot, learned)
+        names = tuple(candidate.name for candidate in candidates)
+        if names != self._strengths[0]:
+            order = cheapest_first(candidates, learned)
+            self._strengths = (names, {name: position for position, name in enumerate(order)})
+        return self._strengths[1]
+
+    @property
+    def fast_half(self) -> frozenset[str]:
+        """The cheaper half of all candidates."""
+        strength = self._strength(self.policy, self._watch.snapshot())
+        return frozenset(name for name, position in strength.items() if position < (len(strength) + 1) // 2)
+
+    def _streamed(self, asked: Asked) -> Pieces:
+        return self._single(asked, streams=True)
+
+    async def _whole(self, asked: Asked) -> Completion:
+        async with aclosing(self._single(asked, streams=False)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Completion):
+                    return piece
+        raise AssertionError("a run ends with a completion or an error")
+
+
+def _spoken(asked: Asked, configuration: Configuration) -> Asked:
+    """The request as its voice takes it."""
+    return voiced(asked, find_voice(configuration, asked.voice), asked.voice) if asked.voice else asked
+
+
+def _replayed(completion: Completion, *, streams: bool) -> Sequence[Chunk | Completion]:
+    """An answer that is there already, as its caller wants it."""
+    chunk = completion.answer.chunk
+    if not (streams and chunk.has_content):
+        return (completion,)
+    return chunk, replace(completion, first_token_s=completion.total_s)
+
+
+def _deadline_s(asked: Asked, configuration: Configuration) -> float:
+    return configuration.fallback.deadline_s if asked.deadline_s is None else asked.deadline_s

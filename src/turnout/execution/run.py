@@ -1,0 +1,195 @@
+"""One request from its decision to its completion: attempts, fallback, escalation, one deadline over all.
+
+A stream has a point of no return, the first content handed out. Before it a failed or untrusted answer makes room for
+another candidate and nobody notices; after it the answer goes on, and a failure is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from turnout.config.schema import Configuration
+from turnout.errors import BrokenAnswerError, NoAnswerError, ProviderError
+from turnout.execution.asking import Asking
+from turnout.execution.plan import Plan
+from turnout.execution.surroundings import Surroundings
+from turnout.execution.telling import why
+from turnout.types import Answer, Chunk, Completion, Decision, Ranked, Request, Role, Snapshot, Tried
+
+RESERVE: Final = 1.5
+"""An attempt leaves the next candidate this many times its expected seconds, so that a hanging one costs no answer."""
+
+MOST_RESERVED: Final = 0.5
+"""But never more than this share of what is left: an expected time may be wrong, and the first choice is the better one."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One request on its way. `tried` is true at every moment, however the run ends.
+
+    Args:
+        request: as it goes to providers.
+        decision: who is asked first, and who may be asked else.
+        configuration: its limits on fallback, escalation and racing.
+        snapshot: what the decision was made on.
+        strength: see `Plan`.
+        surroundings: what all runs share.
+        deadline_s: seconds for everything from `started_s` on.
+        streams: whether the caller wants pieces; else one completion is all that is handed out.
+        hold: keep the pieces back until the answer is judged.
+        identifier: of the decision, for errors and the completion.
+    """
+
+    request: Request
+    decision: Decision
+    configuration: Configuration
+    snapshot: Snapshot
+    strength: Mapping[str, int]
+    surroundings: Surroundings
+    deadline_s: float
+    started_s: float
+    identifier: str
+    streams: bool = False
+    hold: bool = False
+    tried: list[Tried] = field(default_factory=list)
+    _handed: list[str] = field(default_factory=list)
+    _first_token_s: float | None = None
+    _threshold: float | None = None
+
+    async def pieces(self) -> AsyncGenerator[Chunk | Completion, None]:
+        """Chunks where the caller streams, then exactly one completion, last.
+
+        Raises:
+            NoAnswerError: every attempt failed, or the deadline passed.
+            BrokenAnswerError: the answer failed after its first content was handed out.
+        """
+        fallback, escalation = self.configuration.fallback, self.configuration.routing.escalation
+        plan = Plan(
+            self.decision.ranking,
+            strength=self.strength,
+            windows={entry.candidate: _window(self.snapshot, entry.candidate) for entry in self.decision.ranking},
+            max_attempts=fallback.max_attempts if fallback.enabled else 1 + escalation.max_escalations,
+        )
+        asking = Asking(self.request, self.snapshot, self.surroundings, self._left_s, self.tried)
+        escalations_left = escalation.max_escalations if escalation.enabled else 0
+        best: Tried | None = None
+        entry: Ranked | None = plan.first()
+        role: Role = "first"
+        while entry is not None:
+            try:
+                async with aclosing(self._ask(asking, entry, role, plan)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except ProviderError as error:
+                if self._handed:
+                    raise BrokenAnswerError(
+                        error, partial_text="".join(self._handed), decision=self.identifier
+                    ) from error
+                if best is not None:
+                    break  # an escalation that failed: the answer before it still stands
+                plan.failed(entry.candidate, error)
+                able = fallback.enabled and self._left_s() > 0
+                entry, role = plan.fallback(self.surroundings.problem) if able else None, "fallback"
+                continue
+            best = self._better(best, self.tried[-1])
+            entry = None
+            if escalations_left and not self._handed:
+                escalations_left -= 1
+                entry, role = self._escalation(best, plan, again=role == "escalation"), "escalation"
+        if best is None or best.answer is None:
+            raise self._no_answer()
+        if self.streams and not self._handed and (chunk := best.answer.chunk).has_content:
+            self._note(chunk)
+            yield chunk
+        yield self._completion(best, best.answer)
+
+    async def _ask(self, asking: Asking, entry: Ranked, role: Role, plan: Plan) -> AsyncGenerator[Chunk, None]:
+        """One candidate's answer, written down; pieces only where they are handed out at once."""
+        racing, live = self.configuration.performance.racing, self.streams and not self.hold
+        races = (
+            racing.enabled and self.configuration.fallback.enabled and role == "first" and entry.expected_s is not None
+        )
+        allowed_s = self._allowed_s(plan, role)
+        if not live and not races:
+            await asking.whole(entry, role, allowed_s=allowed_s)
+            return
+        quantile = racing.quantile if races else None
+        stream = asking.pieces(entry, role, patience_s=allowed_s, plan=plan, racing_quantile=quantile)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                if live and isinstance(piece, Chunk):
+                    self._note(piece)
+                    yield piece
+
+    def _better(self, before: Tried | None, answered: Tried) -> Tried:
+        """Which of two answers stands: what was handed out, else the one that is trusted more."""
+        if before is None:
+            return answered
+        helped = (answered.confidence or 0.0) > (before.confidence or 0.0)
+        if self.decision.threshold is None:
+            self.surroundings.threshold.escalated(helped=helped)
+        return answered if helped or self._handed else before
+
+    def _escalation(self, best: Tried, plan: Plan, *, again: bool) -> Ranked | None:
+        """Who is asked because the answer is not trusted."""
+        threshold, own = self.surroundings.threshold, self.decision.threshold
+        confidence = best.confidence or 0.0
+        if self._threshold is None:
+            self._threshold = threshold.value if own is None else own
+        if own is None and not again:
+            threshold.judged(confidence)
+        if confidence >= self._threshold:
+            return None
+        return plan.better(confidence, left_s=self._left_s(), problem=self.surroundings.problem)
+
+    def _allowed_s(self, plan: Plan, role: Role) -> float:
+        """Seconds that an attempt may take: what is left, less what the next candidate needs if this one hangs.
+
+        An escalation may use all of it up: there is an answer already.
+        """
+        left_s = self._left_s()
+        if role == "escalation" or not self.configuration.fallback.enabled:
+            return left_s
+        next_s = plan.next_expected_s(self.surroundings.problem)
+        return left_s if next_s is None else left_s - min(RESERVE * next_s, MOST_RESERVED * left_s)
+
+    def _left_s(self) -> float:
+        return max(0.0, self.started_s + self.deadline_s - self.surroundings.now())
+
+    def _note(self, chunk: Chunk) -> None:
+        """Remember what is handed out."""
+        if chunk.has_content:
+            if self._first_token_s is None:
+                self._first_token_s = self.surroundings.now() - self.started_s
+            self._handed.append(chunk.text)
+
+    def _no_answer(self) -> NoAnswerError:
+        failures = [(entry.candidate, entry.error, entry.message) for entry in self.tried]
+        return NoAnswerError(failures, deadline_passed=self._left_s() <= 0, decision=self.identifier)
+
+    def _completion(self, best: Tried, answer: Answer) -> Completion:
+        if self._threshold is None:
+            own = self.decision.threshold
+            self._threshold = self.surroundings.threshold.value if own is None else own
+        return Completion(
+            id=self.identifier,
+            answer=answer,
+            decision=self.decision,
+            confidence=best.confidence or 0.0,
+            reason=why(best, self.tried, self.decision, self._threshold),
+            tried=tuple(self.tried),
+            total_s=self.surroundings.now() - self.started_s,
+            first_token_s=self._first_token_s,
+            threshold=self._threshold,
+        )
+
+
+def _window(snapshot: Snapshot, candidate: str) -> int | None:
+    """The context window that a candidate has now, else that it can have."""
+    state = snapshot.candidates.get(candidate)
+    if state is None or state.model is None:
+        return None
+    return state.model.loaded_context_length or state.model.context_length

@@ -1,0 +1,111 @@
+"""One request, however it ended: what observers (history, metrics, personal preferences) hear, once for each."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from turnout.errors import TurnoutError
+from turnout.execution.asked import Asked
+from turnout.predictor import Predictor
+from turnout.types import Completion, Decision, Tried
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What came of one request.
+
+    `completion` is None where there was no answer: then `error` is the code of the error and `message` what it tells.
+    `decision` is None where a cache answered, or where none could be made; `predictor` is who it was made with.
+    `started_at` is Unix time.
+    """
+
+    id: str
+    asked: Asked
+    started_at: float
+    total_s: float
+    decision: Decision | None = None
+    predictor: Predictor | None = None
+    tried: tuple[Tried, ...] = ()
+    completion: Completion | None = None
+    error: str = ""
+    message: str = ""
+
+
+class Observer(Protocol):
+    """Whoever wants to know what came of requests. Called in the event loop, so it must be quick; what it raises is logged."""
+
+    def served(self, news: Served) -> None:
+        """One request has ended."""
+        ...
+
+
+class Report:
+    """What is going on with one request, told to the observers exactly once, however it ends.
+
+    Args:
+        asked: the request.
+        observers: who hears of it.
+        now: the monotonic clock.
+    """
+
+    def __init__(self, asked: Asked, observers: Sequence[Observer], now: Callable[[], float]) -> None:
+        self.id = new_id()
+        self.started_s = now()
+        self.decision: Decision | None = None
+        self.predictor: Predictor | None = None
+        self.tried: Sequence[Tried] = ()
+        self._asked = asked
+        self._observers = observers
+        self._now = now
+        self._started_at = time.time()
+        self._told = False
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the request came."""
+        return self._now() - self.started_s
+
+    def answered(self, completion: Completion) -> None:
+        """There is an answer, about to be handed out."""
+        self._tell(completion, "", "")
+
+    def failed(self, error: BaseException) -> None:
+        """There is none, or its caller went away."""
+        if isinstance(error, TurnoutError):
+            self._tell(None, getattr(error, "code", type(error).__name__), str(error))
+        else:
+            self._tell(None, "cancelled", f"the caller went away ({type(error).__name__})")
+
+    def _tell(self, completion: Completion | None, error: str, message: str) -> None:
+        if self._told:
+            return
+        self._told = True
+        news = Served(
+            id=self.id,
+            asked=self._asked,
+            started_at=self._started_at,
+            total_s=self.elapsed_s,
+            decision=self.decision,
+            predictor=self.predictor,
+            tried=tuple(self.tried),
+            completion=completion,
+            error=error,
+            message=message,
+        )
+        for observer in self._observers:
+            try:
+                observer.served(news)
+            except Exception:  # whoever observes must not be able to fail a request
+                logger.exception("%s could not take in what came of %s", type(observer).__name__, news.id)
+
+
+def new_id() -> str:
+    """24 hexadecimal digits that sort by time: milliseconds since 1970, then chance."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"
