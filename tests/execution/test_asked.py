@@ -204,9 +204,6 @@ def test_a_value_that_would_be_misread_is_refused(name: str, value: Any) -> None
     check_refused(name, value)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Asked.of takes it; it fails, or does nothing, inside a rule, a cache or an adapter"
-)
 @pytest.mark.parametrize(("name", "value"), FAILS_LATER.values(), ids=FAILS_LATER.keys())
 def test_a_value_that_would_fail_later_is_refused_at_once(name: str, value: Any) -> None:
     check_refused(name, value)

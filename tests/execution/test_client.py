@@ -505,28 +505,17 @@ async def test_changes_under_load_fail_nobody(yard: Yard) -> None:
     await yard.is_quiet()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="HybridClient._configure: of two changes at once the slower one is what the router follows"
-)
-async def test_of_two_changes_at_once_the_later_one_counts(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with yard.client() as client:
-        configure, goes_on = client._fleets.configure, asyncio.Event()
-        waits = iter((goes_on, None))
-
-        async def slow_first(configuration: Configuration) -> bool:
-            if (event := next(waits)) is not None:
-                await event.wait()
-            return await configure(configuration)
-
-        monkeypatch.setattr(client._fleets, "configure", slow_first)
-        policies = [
-            Policy(load(yard.write(more=QUIET + f"fallback: {{max_attempts: {at}}}")).configuration) for at in (2, 3)
-        ]
+async def test_of_two_changes_at_once_the_later_one_counts(yard: Yard) -> None:
+    policies = []
+    for at, kinds in ((2, KINDS), (3, ("lmstudio",))):
+        file = yard.write(*kinds, more=f"{QUIET}fallback: {{max_attempts: {at}}}")
+        policies.append(Policy(load(file).configuration))
+    async with yard.client("lmstudio") as client:
+        yard.fails("slow_first_byte", "ollama", seconds=0.2)
         changes = [asyncio.create_task(client._configure(policy)) for policy in policies]
-        await ticks()
-        goes_on.set()
         await asyncio.gather(*changes)
         assert client.configuration.fallback.max_attempts == 3
+        assert [entry.candidate for entry in client.route(SHORT).ranking] == [FAST]
 
 
 @pytest.mark.xfail(

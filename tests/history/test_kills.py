@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.history.examples import ENCODER, Kill, MemoryStore, feedback
 from tests.providers.fakes import FakeClock
 
@@ -40,7 +40,7 @@ class Deaths(RuleBasedStateMachine):
         self.halves = 0
 
     def teardown(self) -> None:
-        self.drainer.step()
+        self.all_is_well_in_the_end()
         self.journal.close()
         self.folder.cleanup()
 
@@ -66,7 +66,6 @@ class Deaths(RuleBasedStateMachine):
         self.dies_at = None
         self.start()
 
-    @rule(count=st.integers(1, 8))
     def records(self, count: int) -> None:
         for _ in range(count):
             record = feedback("d")
@@ -76,57 +75,50 @@ class Deaths(RuleBasedStateMachine):
             elif self.journal.dropped == before:
                 self.taken.add(record.id)
 
-    @rule(byte=st.integers(0, 150))
-    def dies_while_it_writes(self, byte: int) -> None:
-        self.dies_at = byte
-        with suppress(Kill):
-            self.records(1)
-        self.restart()
-
-    @rule()
-    def dies(self) -> None:
-        self.restart()
-
-    @rule()
-    def dies_after_a_commit(self) -> None:
-        self.store.dies_after_commit = not self.store.fails
-        with suppress(Kill):
-            self.clock.advance(LONGEST_DELAY_S)
-            self.drainer.step()
-        self.store.dies_after_commit = False
-        self.restart()
-
-    @rule(seconds=st.sampled_from([0.0, 0.2, 61.0]))
-    def drains(self, seconds: float) -> None:
+    @rule(
+        counts=st.tuples(st.integers(0, 8), st.integers(0, 3)),
+        disk_is_full=st.booleans(),
+        database_is_away=st.booleans(),
+        seconds=st.sampled_from([0.0, 0.5, 61.0]),
+    )
+    def works(self, counts: tuple[int, int], disk_is_full: bool, database_is_away: bool, seconds: float) -> None:
+        self.records(counts[0])
+        self.disk_is_full, self.store.fails = disk_is_full, database_is_away
+        self.records(counts[1])
         self.clock.advance(seconds)
         self.drainer.step()
 
-    @rule()
-    def is_closed_and_opened(self) -> None:
-        self.journal.close()
+    @rule(
+        count=st.integers(0, 8),
+        how=st.sampled_from(["idle", "closed", "after a commit", "in a write"]),
+        byte=st.integers(0, 150),
+    )
+    def dies(self, count: int, how: str, byte: int) -> None:
+        self.records(count)
+        with suppress(Kill):
+            if how == "closed":
+                self.journal.close()
+            elif how == "after a commit":
+                self.store.dies_after_commit = True
+                self.clock.advance(LONGEST_DELAY_S)
+                self.drainer.step()
+            elif how == "in a write":
+                self.dies_at = byte
+                self.records(1)
+        self.store.dies_after_commit = False
         self.restart()
 
-    @rule(fails=st.booleans())
-    def database_goes_or_comes(self, fails: bool) -> None:
-        self.store.fails = fails
-
-    @rule(full=st.booleans())
-    def disk_fills_or_empties(self, full: bool) -> None:
-        self.disk_is_full = full
-
-    @precondition(lambda self: not self.store.fails)
     @rule()
     def all_is_well_in_the_end(self) -> None:
         """Everything acknowledged is there, everything else that this process still holds too, and no file is left."""
-        self.disk_is_full = False
+        self.disk_is_full = self.store.fails = False
         self.clock.advance(max(LEFTOVERS_S, LONGEST_DELAY_S))
         self.drainer.step()
         self.drainer.step()  # once more for what came from memory into a file
         assert set(self.acknowledged) | self.taken <= set(self.store.ids)
         assert self.journal.waiting == 0 and not self.drainer.problem
         assert self.drainer.intake.skipped <= self.halves
-        left = [path for path in Path(self.folder.name).glob("*.jsonl") if path.stat().st_size]
-        assert not left
+        assert not [path for path in Path(self.folder.name).glob("*.jsonl") if path.stat().st_size]
 
     @invariant()
     def nothing_is_there_twice(self) -> None:
@@ -137,5 +129,5 @@ class Deaths(RuleBasedStateMachine):
         assert 0 <= self.journal.buffered <= self.journal.waiting <= self.journal.recorded
 
 
-Deaths.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+Deaths.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 TestDeaths = Deaths.TestCase

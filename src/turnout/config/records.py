@@ -16,20 +16,20 @@ from turnout.errors import ConfigurationError
 class History(Section):
     """The log of decisions, attempts and outcomes.
 
-    `url` is an SQLAlchemy address; with a password in it, name the environment variable that holds it in
-    `url_variable` instead. Prompts are stored in full, as features only, or not at all. Rows older than
+    `url` is an SQLAlchemy address, None an SQLite file in the state folder; with a password in it, name the environment
+    variable that holds it in `url_variable` instead. Prompts are stored in full, as features only, or not at all. Rows older than
     `retention_days` are deleted; None keeps them.
     """
 
     enabled: Flag = True
-    url: Text = "sqlite:///state/history.db"
+    url: Text | None = None
     url_variable: Text | None = None
     prompts: Literal["full", "features", "none"] = "full"
     retention_days: Count | None = 365
 
     def check(self) -> None:
         """An address with a scheme."""
-        if not re.match(r"[a-z][a-z0-9+]*://", self.url):
+        if self.url is not None and not re.match(r"[a-z][a-z0-9+]*://", self.url):
             raise SettingError("url", "url is no database address; expected sqlite:///FILE or postgresql://HOST/NAME")
 
 

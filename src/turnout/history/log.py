@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 JOURNAL_FOLDER: Final = "journal"
+DATABASE_FILE: Final = "history.db"
 MAX_LINE_BYTES: Final = 64 << 20
 _NUDGE_RECORDS: Final = 500
 
@@ -85,7 +86,7 @@ class History:
         Raises:
             ConfigurationError: the variable that should hold the address is not set.
         """
-        url = settings.url
+        url = settings.url or f"sqlite:///{Path(folder).absolute() / DATABASE_FILE}"
         if settings.url_variable is not None:
             url = os.environ.get(settings.url_variable, "")
             if not url:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from turnout.execution.judging import Judge, read_signals, schemas
+from turnout.execution.judging import Judge, read_signals
 from turnout.types import Answer, JsonSchema, Request, TokenLogprob, Tool, ToolCall
 
 ROOT = Path(__file__).parents[3]
@@ -30,11 +30,9 @@ HOSTILE_MS = 50.0
 """Measured: 10 on a quiet machine. The promise is 20."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def quiet() -> Iterator[None]:
     Judge.warm()
-    schemas.conforms({}, {"type": "object"})
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

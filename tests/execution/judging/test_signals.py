@@ -168,7 +168,6 @@ def test_the_vector_follows_the_names() -> None:
         "code_broken": 0.5,
         "logprob_mean": -0.25,
         "code_broken_known": 1.0,
-        "refusal_known": 1.0,
         "logprob_mean_known": 1.0,
     }
 
