@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from benchmarks.fault_trials import MODELS, emulator
 from tests.providers.fakes import ticks
 
 from turnout.config.loader import load
-from turnout.config.schema import Configuration
 from turnout.emulators.faults import Fault, FaultName
 from turnout.emulators.server import Emulator, serving
 from turnout.errors import (
@@ -34,6 +33,7 @@ from turnout.errors import (
 )
 from turnout.execution.client import HybridClient
 from turnout.execution.served import Served
+from turnout.execution.threshold import STEP
 from turnout.policy import Router
 from turnout.policy.policy import Policy
 from turnout.providers import Fleet
@@ -293,10 +293,6 @@ async def test_an_interrupted_program_closes_everything(yard: Yard) -> None:
     assert ours() - before == set()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="HybridClient.complete leaves its generator to the collector, which closes it in a task of its own",
-)
 async def test_when_an_answer_is_there_nothing_of_its_request_is_left(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -525,11 +521,14 @@ async def test_a_cache_that_is_switched_off_in_the_file_answers_no_more(yard: Ya
     sure = Sampling(temperature=0.0)
     trusting = "routing: {escalation: {adaptive: false, threshold: 0.1, min_threshold: 0.0}}"
     async with yard.client(more=f"{trusting}\n{QUIET}", live=True) as client:
-        assert [(await client.complete(SHORT, sampling=sure)).cached for _ in range(2)] == ["", "exact"]
+        while not (await client.complete(SHORT, sampling=sure)).cached:
+            await asyncio.sleep(0.01)  # what is remembered is kept in the background
         performance = "performance: {health: {interval_s: 3600, max_age_s: 7200}, cache: {exact: {enabled: false}}}"
         yard.write(more=f"{trusting}\n{performance}\nhistory: {{enabled: false}}\nhybrid: {{enabled: false}}")
         await until(lambda: not client.configuration.performance.cache.exact.enabled)
-        assert [(await client.complete(SHORT, sampling=sure)).cached for _ in range(2)] == ["", ""]
+        for _ in range(3):
+            assert not (await client.complete(SHORT, sampling=sure)).cached
+            await asyncio.sleep(0.05)
 
 
 async def test_a_file_that_became_wrong_changes_nothing(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
@@ -578,9 +577,11 @@ async def test_state_is_written_when_the_client_closes(yard: Yard) -> None:
     async with yard.client() as client:
         await client.complete(SHORT)
         threshold = (await client.complete(SHORT)).threshold
+        assert threshold is not None
     speeds = json.loads((yard.state / "speeds.json").read_bytes())
     assert speeds["candidates"][FAST]["answers"] == 2
-    assert json.loads((yard.state / "threshold.json").read_bytes()) == {"threshold": threshold}
+    learned = json.loads((yard.state / "threshold.json").read_bytes())
+    assert learned == {"threshold": pytest.approx(threshold, abs=STEP), "configured": 0.7}
     assert not list(yard.state.glob(".*")), "nothing half-written stays"
 
 
@@ -658,11 +659,16 @@ async def test_closing_what_was_never_opened_is_no_error(yard: Yard) -> None:
 
 
 async def test_before_it_is_open_a_client_knows_nobody(yard: Yard) -> None:
+    client = yard.client()
+    with pytest.raises(RequestError, match="not open"):
+        await client.complete(SHORT)
+    with pytest.raises(RequestError, match="not open"):
+        async for _ in client.stream(SHORT):
+            pass
     with pytest.raises(NoCandidateError, match="not looked at yet"):
-        await yard.client().complete(SHORT)
+        client.route(SHORT)
 
 
-@pytest.mark.xfail(strict=True, reason="a closed client goes on answering, over connections that nobody closes")
 async def test_a_closed_client_does_not_answer(yard: Yard) -> None:
     client = yard.client()
     async with client:
@@ -672,6 +678,25 @@ async def test_a_closed_client_does_not_answer(yard: Yard) -> None:
             await client.complete(SHORT)
     finally:
         await client._fleets.aclose()
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a client that is opened again follows its file with the router, and no more with its Fleets"
+)
+async def test_a_client_that_was_closed_works_again_or_does_not_open(yard: Yard) -> None:
+    client = yard.client("lmstudio", live=True)
+    async with client:
+        assert (await client.complete(SHORT)).candidate == FAST
+    with suppress(TurnoutError):
+        await client.__aenter__()
+        try:
+            yard.write("ollama")
+            await until(lambda: client.configuration.candidates == (STRONG,))
+            assert (await client.complete(SHORT)).candidate == STRONG
+        except TurnoutError as error:
+            raise AssertionError("open, and of no use") from error
+        finally:
+            await client.aclose()
 
 
 @pytest.mark.xfail(
@@ -688,7 +713,7 @@ async def test_closing_ends_what_is_under_way(yard: Yard, streams: bool) -> None
         await until(lambda: yard.generating == 1)
         await asyncio.sleep(0.05)
     try:
-        await asyncio.wait([task], timeout=1.0)
+        await ticks()
         assert task.done() and (task.cancelled() or task.exception() is not None)
         assert yard.emulators["ollama"].engine.counters.loads == 0
     finally:

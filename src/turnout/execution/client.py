@@ -145,6 +145,7 @@ class HybridClient:
                 self._follow(self._live, asyncio.get_running_loop())
                 stack.callback(self._live.stop)
                 self._live.start()
+            await asyncio.to_thread(Judge.warm)
             self._open = stack.pop_all()
         self._is_open = True
         return self

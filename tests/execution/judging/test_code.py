@@ -27,6 +27,8 @@ GOOD = [
     ("python", "await f()\nreturn 1"),
     ("python", 'print(f"{a!r:>{width}}", r"\\d", "\\d")'),
     ("python", "import os; os._exit(1)"),
+    ("python", 'a = rf"\\{name}", f"\\N{EM DASH}{x}", "a\\"b", r"\\d"'),
+    ("python", "x = 1 + \\\n    2"),
     ("json", '{"a": [1, 2, {"b": null}]}'),
     ("json", '{"a": 1}\n{"a": 2}\n'),
     ("json", '{\n  "a": 1,\n  ...\n}'),

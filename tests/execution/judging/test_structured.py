@@ -63,6 +63,7 @@ def test_a_schema_that_cannot_be_checked_is_unknown_but_prose_is_not() -> None:
 
 def test_what_python_cannot_read_is_unknown() -> None:
     assert formed("[" * 20_000 + "]" * 20_000) == (None, False)
+    assert formed("[" * 150 + "]" * 150) == (False, False) and formed("[[]]," * 500 + "[]") == (True, False)
     assert formed("9" * 5_000) == (None, False)
     assert formed("[" + "1," * MAX_JSON_CHARS + "1]") == (None, None)
 

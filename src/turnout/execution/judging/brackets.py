@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import numpy as np
+
 MAX_CHARS: Final = 24_000
 """Longer code is not looked at: 20 kB take .5 ms."""
 
 MAX_DEPTH: Final = 200
+"""Brackets inside of brackets; nobody writes so many, and some parsers recurse at each."""
 
 _OTHERS: Final = bytes(byte for byte in range(256) if chr(byte) not in "()[]{}")
 _ESCAPE: Final = r"\\[\s\S]"
@@ -75,6 +78,15 @@ def balances(code: str, label: str) -> bool | None:
     if pattern is _SCRIPT and _UNSURE.search(bare):
         return True if paired else None
     return False if '"' in bare else _paired(bare)
+
+
+def nests_deeply(json_text: str) -> bool:
+    """Whether JSON may nest deeper than parsers can follow on a small stack. Brackets inside of texts count as well."""
+    if json_text.count("[") + json_text.count("{") <= MAX_DEPTH:
+        return False
+    raw = np.frombuffer(json_text.encode("utf-8", "replace"), np.uint8)
+    opens, closes = (raw == ord("[")) | (raw == ord("{")), (raw == ord("]")) | (raw == ord("}"))
+    return int(np.cumsum(opens.astype(np.int32) - closes).max()) > MAX_DEPTH
 
 
 def _paired(code: str) -> bool | None:

@@ -12,7 +12,7 @@ import symtable
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from turnout.execution.judging.brackets import balances
+from turnout.execution.judging.brackets import balances, nests_deeply
 from turnout.execution.judging.fences import Fence
 
 MAX_PYTHON_CHARS: Final = 5_000
@@ -40,7 +40,7 @@ _SLOW: Final = frozenset(("python", "py", "python3", "yaml", "yml", "toml"))
 MAX_NESTING: Final = 40
 """Brackets that open one after another in Python and YAML. People nest 6 deep; parsers can take quadratic time or worse."""
 
-_ESCAPED: Final = re.compile(r"\\[^\n]")
+_ESCAPED: Final = re.compile(r"\\(?:N\{[^}\n]*\}|['\"\\]|(?=[^\n]))")
 _OPEN_BRACKETS: Final = re.compile(rf"(?:[\[({{][^\[\](){{}}]{{0,400}}+){{{MAX_NESTING + 1}}}")
 _PARTIAL: Final = ("else", "elif", "except", "finally", "case ", ">>>", "...", "In [", "$ ", "%", "!", "?")
 """How a piece of Python begins that cannot stand alone: the rest of a block, a session, a command of a notebook."""
@@ -102,7 +102,7 @@ def _python(code: str) -> bool | None:
     if stripped.lstrip().startswith(_PARTIAL) or _NOTEBOOK.search(code) or _OPEN_BRACKETS.search(code):
         return None
     # Escapes are blanked: a wrong one is a warning, and to silence warnings is to change them for all threads.
-    source = _ESCAPED.sub("__", code).rstrip()
+    source = _ESCAPED.sub("_", code).rstrip()
     if source.endswith(":"):
         source += " ..."  # a signature without its body
     if stripped[:1] in (" ", "\t"):
@@ -114,6 +114,8 @@ def _python(code: str) -> bool | None:
         # Where the code was cut, a decorator over several lines or a text with a margin may have lost its rest.
         lost = cut and ((error.lineno or 0) >= source.count("\n") or _CUT_SHORT.search(message))
         return None if lost or "nonlocal" in message or "invalid decimal" in message else False
+    except UnicodeError:
+        return None
     except ValueError:  # a null byte
         return False
     return balances(whole, "python") is not False if cut else True
@@ -128,6 +130,8 @@ def _up_to_margin(code: str) -> str:
 
 
 def _json(code: str) -> bool | None:
+    if nests_deeply(code):
+        return None
     decoder = json.JSONDecoder()
     text, place = code.strip(), 0
     try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
+from turnout.execution.judging.brackets import nests_deeply
 from turnout.execution.judging.schemas import MAX_CPU_S, conforms
 from turnout.types import Answer, JsonSchema, Request, ToolCall
 
@@ -121,6 +122,8 @@ def _unwrapped(text: str) -> str | None:
 
 
 def _parse(text: str) -> Any:
+    if nests_deeply(text):
+        return _UNKNOWN
     try:
         return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError:
