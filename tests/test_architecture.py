@@ -18,7 +18,7 @@ SOURCE = ROOT / "src"
 
 # A room may import rooms below it. Rooms of one level are siblings and do not know each other.
 LEVELS = (
-    ("turnout.errors",),
+    ("turnout.errors", "turnout.kernel"),
     ("turnout.types", "turnout.files"),
     ("turnout.resources",),
     ("turnout.config",),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.cli.emulated import configure, emulating
 
 from turnout.cli.main import main
+from turnout.emulators.server import Emulator
 
 
 class Ran(NamedTuple):
@@ -53,3 +55,36 @@ def process(champion: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]
         )
 
     return run
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of one test, which is its working directory's."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("TURNOUT_STATE", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def nobody(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration whose provider does not listen."""
+    file = configure(state.parent / "hybrid.yaml", ollama="http://127.0.0.1:9")
+    monkeypatch.setenv("TURNOUT_CONFIG", str(file))
+    return file
+
+
+@pytest.fixture
+def emulator(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """A pretended Ollama that waits for nothing, and a configuration that names it."""
+    with emulating() as (url, emulator):
+        monkeypatch.setenv("TURNOUT_CONFIG", str(configure(state.parent / "hybrid.yaml", ollama=url)))
+        yield emulator
+
+
+@pytest.fixture
+def unwritable(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder that cannot be made, because a file is where it should be."""
+    (state.parent / "taken").write_text("", encoding="utf-8")
+    monkeypatch.setenv("TURNOUT_STATE", str(state.parent / "taken" / "state"))
+    return state.parent / "taken" / "state"

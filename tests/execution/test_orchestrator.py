@@ -349,7 +349,7 @@ async def test_a_conversation_stays_with_whom_it_was_escalated_to() -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="Orchestrator._note_conversation compares with the decision after the wishes, not with what the router noted",
+    reason="Orchestrator._run compares with the decision after the wishes, not with what the router noted",
 )
 @pytest.mark.parametrize("wish", [{"candidate": STRONG}, {"voice": "architect"}])
 async def test_a_conversation_stays_with_whom_a_wish_brought_in(wish: Mapping[str, str]) -> None:
@@ -519,7 +519,7 @@ class BugError(Exception):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="what no provider should raise is told as 'cancelled: the caller went away', by run and orchestrator",
+    reason="what no provider should raise is told as 'cancelled: the caller went away', by Asking and Report",
 )
 @pytest.mark.parametrize("streams", [True, False])
 async def test_a_defect_is_not_told_as_the_callers_leaving(streams: bool) -> None:
@@ -535,7 +535,7 @@ async def test_a_defect_is_not_told_as_the_callers_leaving(streams: bool) -> Non
 
 
 @pytest.mark.xfail(
-    strict=True, reason="Run._ask judges outside its try: an answer that the judge fails on is in no attempt"
+    strict=True, reason="Asking judges outside its try: an answer that the judge fails on is in no attempt"
 )
 async def test_an_answer_that_cannot_be_judged_is_told_too() -> None:
     hall = Hall()

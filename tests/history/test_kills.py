@@ -129,5 +129,5 @@ class Deaths(RuleBasedStateMachine):
         assert 0 <= self.journal.buffered <= self.journal.waiting <= self.journal.recorded
 
 
-Deaths.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+Deaths.TestCase.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
 TestDeaths = Deaths.TestCase

@@ -1,6 +1,7 @@
 """The `turnout` command: parse, call, print. Results go to standard output, progress and errors to standard error.
 
-Exit codes: 0 done, 1 an error that is explained in one line, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 an error that is explained in one line, 2 wrong usage, 130 interrupted. The commands that ask
+providers tell more apart; see `turnout.cli.exits`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from turnout import __version__
-from turnout.cli import config, emulate, jobs, route
+from turnout.cli import ask, chat, completion, config, emulate, feedback, jobs, models, route, status, warm
 from turnout.errors import TurnoutError
 
 
@@ -23,10 +24,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one machine-readable object to standard output")
-    route.add_command(commands, shared)
+    for command in (ask, chat, route, feedback, models, status, warm):
+        command.add_command(commands, shared)
     jobs.add_commands(commands, shared)
     config.add_command(commands, shared)
     emulate.add_command(commands, shared)
+    completion.add_command(commands, shared, build_parser)
     return parser
 
 
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except TurnoutError as error:
         print(f"turnout {options.command}: {error}", file=sys.stderr)
-        return 1
+        return int(options.failed(options, error)) if "failed" in options else 1
     except KeyboardInterrupt:
         print(f"turnout {options.command}: interrupted", file=sys.stderr)
         return 130

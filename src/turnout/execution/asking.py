@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -11,6 +13,8 @@ from turnout.execution.plan import Plan
 from turnout.execution.race import Pieces, late_s, race
 from turnout.execution.surroundings import Surroundings
 from turnout.types import Answer, Attempt, Ranked, Request, Role, Snapshot, Speeds, Tried
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -46,13 +50,14 @@ class Asking:
     left_s: Callable[[], float]
     tried: list[Tried]
 
-    async def whole(self, entry: Ranked, role: Role, *, allowed_s: float) -> None:
+    async def whole(self, entry: Ranked, role: Role, *, allowed_s: float, plan: Plan) -> None:
         """One answer in one piece; it is the last one that was tried.
 
         Args:
             entry: who is asked.
             role: why.
             allowed_s: seconds that it may take.
+            plan: learns from a failure.
 
         Raises:
             ProviderError: it failed.
@@ -67,6 +72,8 @@ class Asking:
                 on_attempt=runner.attempts.append,
             )
         except BaseException as error:
+            if isinstance(error, ProviderError):
+                plan.failed(entry.candidate, error)
             self._failed(runner, error)
             raise
         self._judged(runner, answer)
@@ -118,14 +125,21 @@ class Asking:
         )
 
     def _judged(self, runner: Runner, answer: Answer) -> None:
-        confidence, signals = self.surroundings.judge(self.request, answer, runner.entry.p_success)
+        prior = runner.entry.p_success
+        try:
+            confidence, signals = self.surroundings.judge(self.request, answer, prior)
+        except Exception:  # an answer that cannot be judged is an answer all the same
+            logger.exception("an answer of %s could not be judged", runner.candidate)
+            confidence, signals = prior, {}
         self._write(runner, answer=answer, confidence=confidence, signals=signals)
 
     def _failed(self, runner: Runner, error: BaseException) -> None:
         if isinstance(error, ProviderError):
             self._write(runner, error=error.code, message=error.message)
-        else:
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             self._write(runner, error="cancelled", message="the caller went away")
+        else:
+            self._write(runner, error="defect", message=f"{type(error).__name__}: {error}")
 
     def _write(
         self,

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
+from weakref import WeakSet
 
 from turnout.config.live import LiveConfiguration
 from turnout.config.loader import Loaded, load
@@ -22,7 +23,7 @@ from turnout.execution.fleets import Fleets
 from turnout.execution.judging import Judge
 from turnout.execution.metrics import Metrics
 from turnout.execution.opinions import Opinions
-from turnout.execution.orchestrator import Orchestrator, Pieces
+from turnout.execution.orchestrator import Orchestrator
 from turnout.execution.personal import Personal
 from turnout.execution.recorder import Recorder
 from turnout.execution.remembered import Remembered
@@ -38,6 +39,8 @@ from turnout.resources import ResourceSampler
 from turnout.types import Completion, Decision, RequestLike
 
 logger = logging.getLogger(__name__)
+
+_SAVE_EVERY_S: Final = 60.0
 
 
 class HybridClient:
@@ -74,7 +77,7 @@ class HybridClient:
         kept = configuration.history
         self._history = History.from_settings(kept, folder=state) if kept.enabled else None
         self._personal = Personal(state / "personal.json") if configuration.hybrid.personal else None
-        self._remembered = Remembered.open(configuration.performance.cache, state, self._fleets)
+        self._state = state
         self._metrics = Metrics()
         self._opinions = Opinions(self._history, self._personal, self._metrics, self._is_strong)
         recorders = [] if self._history is None else [Recorder(self._history, keep_texts=kept.prompts == "full")]
@@ -84,15 +87,18 @@ class HybridClient:
             self._watch,
             Judge.load(),
             self._threshold,
-            remembered=self._remembered,
+            Remembered.open(configuration.performance.cache, state, self._fleets),
             personal=self._personal,
             observers=(*recorders, self._metrics, self._opinions, *observers),
         )
+        self._retired: list[Remembered] = []
         self._live: LiveConfiguration | None = None
         self._loaded: Loaded | None = None
         self._opened_s = time.monotonic()
         self._open = AsyncExitStack()
         self._is_open = False
+        self._was_open = False
+        self._under_way: WeakSet[Streaming] = WeakSet()
 
     @classmethod
     def from_config(
@@ -132,15 +138,19 @@ class HybridClient:
         return client
 
     async def __aenter__(self) -> Self:
+        if self._was_open:
+            raise RequestError("a client is opened once; make another one")
+        self._was_open = True
         async with AsyncExitStack() as stack:
             if self._history is not None:
-                history = self._history.open()
+                history = await asyncio.to_thread(self._history.open)
                 stack.push_async_callback(asyncio.to_thread, history.close)
             stack.enter_context(self._sampler)
-            stack.push_async_callback(self._remembered.aclose)
+            stack.push_async_callback(self._close_caches)
             stack.push_async_callback(self._fleets.aclose)
             await self._fleets.start()
             stack.callback(self._threshold.save)
+            stack.callback(asyncio.create_task(self._keep_saved()).cancel)
             if self._live is not None:
                 self._follow(self._live, asyncio.get_running_loop())
                 stack.callback(self._live.stop)
@@ -158,6 +168,7 @@ class HybridClient:
     async def aclose(self) -> None:
         """Stop the background work, save what was measured, close every connection."""
         self._is_open = False
+        await asyncio.gather(*(stream.aclose() for stream in list(self._under_way)), return_exceptions=True)
         await self._open.aclose()
 
     @property
@@ -182,16 +193,14 @@ class HybridClient:
             RequestError: nothing to route, an unknown option, or no candidate can serve it.
             NoAnswerError: every attempt failed, or the deadline passed.
         """
-        completion: Completion | None = None
-        async for piece in self._pieces(request, options, streams=False):
-            if isinstance(piece, Completion):
-                completion = piece
-        assert completion is not None, "a run ends with a completion or an error"
-        return completion
+        async with self._stream(request, options, streams=False) as stream:
+            async for _ in stream:
+                raise AssertionError("nobody asked for pieces")
+        return stream.completion
 
     def stream(self, request: RequestLike, **options: Unpack[Options]) -> Streaming:
         """The answer in pieces as they come; its `completion` is there at the end."""
-        return Streaming(self._pieces(request, options, streams=True))
+        return self._stream(request, options, streams=True)
 
     def route(self, request: RequestLike, **options: Unpack[Options]) -> Decision:
         """Who would be asked now, and why; asks nobody.
@@ -227,13 +236,24 @@ class HybridClient:
             threshold=self._threshold.value,
             metrics=self._metrics.snapshot(self._orchestrator.fast_half),
             history=self._history.status().to_json() if self._history is not None else None,
-            caches=await self._remembered.stats(),
+            caches=await self._orchestrator.remembered.stats(),
         )
 
-    def _pieces(self, request: RequestLike, options: Options, *, streams: bool) -> Pieces:
+    def _stream(self, request: RequestLike, options: Options, *, streams: bool) -> Streaming:
         if not self._is_open:
             raise RequestError("the client is not open; use it as an async context manager")
-        return self._orchestrator.pieces(Asked.of(request, **options), streams=streams)
+        stream = Streaming(self._orchestrator.pieces(Asked.of(request, **options), streams=streams))
+        self._under_way.add(stream)
+        return stream
+
+    async def _keep_saved(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_EVERY_S)
+            self._threshold.save()
+
+    async def _close_caches(self) -> None:
+        for cache in (*self._retired, self._orchestrator.remembered):
+            await cache.aclose()
 
     def _is_strong(self, candidate: str) -> bool:
         return candidate not in self._orchestrator.fast_half
@@ -250,12 +270,18 @@ class HybridClient:
 
     async def _configure(self, policy: Policy) -> None:
         """Providers first, so that no candidate is chosen that nobody can ask."""
-        configuration = policy.configuration
+        before, configuration = self.configuration, policy.configuration
         try:
             if await self._fleets.configure(configuration):
                 self._watch.forget()
+            if configuration.performance.cache != before.performance.cache:
+                fresh = Remembered.open(configuration.performance.cache, self._state, self._fleets)
+                self._retired.append(self._orchestrator.remembered)
+                self._orchestrator.remembered = fresh
         except Exception:
-            logger.exception("the providers of the changed configuration cannot be used; those before stay")
+            logger.exception("the changed configuration cannot be used; the one before stays")
             return
+        if (before.history, before.hybrid.personal) != (configuration.history, configuration.hybrid.personal):
+            logger.warning("history and hybrid.personal have changed; they count from the next start on")
         self._threshold.configure(configuration.routing.escalation)
         self._router.configure(policy)

@@ -30,8 +30,8 @@ from turnout.types import Chunk, Completion, Decision, Snapshot
 
 Pieces: TypeAlias = AsyncGenerator[Chunk | Completion, None]
 
-_FOLLOWERS_PATIENCE: Final = 0.5
-"""A request that is just being asked is waited for this share of one's own deadline; then it is asked again."""
+_FOLLOWERS_PATIENCE_S: Final = 30.0
+"""A request that is just being asked is waited for so long, or half of one's own deadline; then it is asked again."""
 
 
 class Orchestrator:
@@ -43,7 +43,7 @@ class Orchestrator:
         watch: what is known of them.
         judge: how far an answer can be trusted.
         threshold: below which another candidate is asked.
-        remembered: answers given before; None asks every time.
+        remembered: answers given before.
         personal: what users' feedback taught; None leaves everybody alike.
         observers: hear of every request as it ends, before its completion is handed out.
         now: the monotonic clock.
@@ -56,8 +56,8 @@ class Orchestrator:
         watch: Watch,
         judge: Judges,
         threshold: Threshold,
+        remembered: Remembered,
         *,
-        remembered: Remembered | None = None,
         personal: Personal | None = None,
         observers: Sequence[Observer] = (),
         now: Callable[[], float] = time.monotonic,
@@ -69,7 +69,7 @@ class Orchestrator:
         self._observers = observers
         self._now = now
         self._surroundings = Surroundings(asks=asks, judge=judge, threshold=threshold, problem=watch.problem, now=now)
-        self._strengths: tuple[tuple[str, ...], dict[str, int]] = ((), {})
+        self._strengths: tuple[Policy | None, tuple[str, ...], dict[str, int]] = (None, (), {})
         self._ensembles = Ensembles(self._whole, self.decide)
 
     @property
@@ -108,7 +108,9 @@ class Orchestrator:
             ensemble = ensembles.get(asked.ensemble)
             if ensemble is None:
                 near = get_close_matches(asked.ensemble, ensembles, 3, 0.5) or ensembles
-                raise RequestError(f"no ensemble is named {asked.ensemble!r}; there is {', '.join(near) or 'none'}")
+                unknown = RequestError(f"no ensemble is named {asked.ensemble!r}; there is {', '.join(near) or 'none'}")
+                Report(asked, self._observers, self._now).failed(unknown)
+                raise unknown
             asked = replace(asked, deadline_s=_deadline_s(asked, self.policy.configuration))
             if not streams:
                 yield await self._ensembles.complete(asked, ensemble, asked.ensemble)
@@ -135,8 +137,8 @@ class Orchestrator:
         """From memory, from an identical request in flight, or from a candidate."""
         policy, remembered = self.policy, self.remembered
         asked = _spoken(asked, policy.configuration)
-        key = remembered.key(asked, policy.fingerprint) if remembered is not None else None
-        if remembered is None or key is None or not key.is_useful:
+        key = remembered.key(asked, policy.fingerprint)
+        if not key.is_useful:
             async with aclosing(self._run(asked, policy, report, streams=streams)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -146,7 +148,7 @@ class Orchestrator:
             for piece in _replayed(again, streams=streams):
                 yield piece
             return
-        patience_s = _FOLLOWERS_PATIENCE * _deadline_s(asked, policy.configuration)
+        patience_s = min(_FOLLOWERS_PATIENCE_S, _deadline_s(asked, policy.configuration) / 2)
         async with remembered.flights.join(key.exact if asked.use_cache else None, patience_s=patience_s) as seat:
             if seat.landed and seat.result is not None:
                 same = shared(seat.result, identifier=report.id, total_s=report.elapsed_s, asked=asked)
@@ -183,7 +185,7 @@ class Orchestrator:
                 if isinstance(piece, Completion):
                     if asked.metadata:
                         piece = replace(piece, metadata=asked.metadata)
-                    if asked.hints.conversation and piece.candidate != decision.candidate:
+                    if asked.hints.conversation:
                         self.router.answered(asked.hints.conversation, piece.candidate)
                 yield piece
 
@@ -207,10 +209,12 @@ class Orchestrator:
         learned = predictor.candidates if predictor is not None else ()
         candidates = policy.candidates(snapshot, learned)
         names = tuple(candidate.name for candidate in candidates)
-        if names != self._strengths[0]:
+        known, listed, strength = self._strengths
+        if policy is not known or names != listed:
             order = cheapest_first(candidates, learned)
-            self._strengths = (names, {name: position for position, name in enumerate(order)})
-        return self._strengths[1]
+            strength = {name: position for position, name in enumerate(order)}
+            self._strengths = (policy, names, strength)
+        return strength
 
     @property
     def fast_half(self) -> frozenset[str]:

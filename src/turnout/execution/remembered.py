@@ -25,6 +25,9 @@ from turnout.types import CachedBy, Completion
 
 _MIB: Final = 2**20
 
+LEAST_CONFIDENCE: Final = 0.5
+"""Answers that are more likely wrong than right are not kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -134,7 +137,7 @@ class Remembered:
     def keep(self, asked: Asked, key: Key, completion: Completion) -> None:
         """Keep an answer that is whole and trusted, in the background; others would only be found again."""
         whole = completion.answer.finish in ("stop", "tool_calls")
-        if whole and completion.confidence >= (completion.threshold or 0.0):
+        if whole and completion.confidence >= min(completion.threshold or 0.0, LEAST_CONFIDENCE):
             task = asyncio.create_task(self._keep(asked, key, completion))
             self._keeping.add(task)
             task.add_done_callback(self._keeping.discard)

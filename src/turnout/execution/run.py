@@ -90,7 +90,6 @@ class Run:
                     ) from error
                 if best is not None:
                     break  # an escalation that failed: the answer before it still stands
-                plan.failed(entry.candidate, error)
                 able = fallback.enabled and self._left_s() > 0
                 entry, role = plan.fallback(self.surroundings.problem) if able else None, "fallback"
                 continue
@@ -114,7 +113,7 @@ class Run:
         )
         allowed_s = self._allowed_s(plan, role)
         if not live and not races:
-            await asking.whole(entry, role, allowed_s=allowed_s)
+            await asking.whole(entry, role, allowed_s=allowed_s, plan=plan)
             return
         quantile = racing.quantile if races else None
         stream = asking.pieces(entry, role, patience_s=allowed_s, plan=plan, racing_quantile=quantile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -80,8 +81,10 @@ class Report:
         """There is none, or its caller went away."""
         if isinstance(error, TurnoutError):
             self._tell(None, getattr(error, "code", type(error).__name__), str(error))
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._tell(None, "cancelled", "the caller went away")
         else:
-            self._tell(None, "cancelled", f"the caller went away ({type(error).__name__})")
+            self._tell(None, "defect", f"{type(error).__name__}: {error}")
 
     def _tell(self, completion: Completion | None, error: str, message: str) -> None:
         if self._told:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Self
 
+from turnout.errors import RequestError
 from turnout.types import Chunk, Completion
 
 
@@ -23,6 +24,8 @@ class Streaming:
         self._pieces = pieces
         self._completion: Completion | None = None
         self._reader: asyncio.Task[Any] | None = None
+        self._left: asyncio.Event | None = None
+        self._closed = False
 
     @property
     def completion(self) -> Completion:
@@ -39,22 +42,34 @@ class Streaming:
         return self
 
     async def __anext__(self) -> Chunk:
-        self._reader = asyncio.current_task()
+        if self._is_closed():
+            raise StopAsyncIteration
+        task = self._reader = asyncio.current_task()
         try:
             async for piece in self._pieces:
                 if isinstance(piece, Chunk):
                     return piece
                 self._completion = piece
+        except asyncio.CancelledError:
+            if self._is_closed() and task is not None and not task.uncancel():
+                raise RequestError("the stream was closed while it was read") from None
+            raise
         finally:
             self._reader = None
+            if self._left is not None:
+                self._left.set()
         raise StopAsyncIteration
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     async def aclose(self) -> None:
-        """Stop; what was handed out stays handed out. A task that waits for a piece at this moment is cancelled."""
-        reader = self._reader
-        if reader is not None and reader is not asyncio.current_task():
-            reader.cancel()
-            await asyncio.wait([reader])
+        """Stop; what was handed out stays handed out. Whoever waits for a piece at this moment gets a `RequestError`."""
+        self._closed = True
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            self._left = asyncio.Event()
+            self._reader.cancel()
+            await self._left.wait()
         await self._pieces.aclose()
 
     async def __aenter__(self) -> Self:

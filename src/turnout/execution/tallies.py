@@ -15,6 +15,7 @@ MOST_NAMES: Final = 512
 
 OTHERS: Final = "others"
 CANCELLED: Final = "cancelled"
+OVERTAKEN: Final = "overtaken"
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class CandidateTally:
         if tried.answer is not None:
             self.answers += 1
             self.response.add(tried.total_s)
-        elif tried.error == CANCELLED:
+        elif tried.error in (CANCELLED, OVERTAKEN):
             self.cancelled += 1
         else:
             self.failures[tried.error] += 1

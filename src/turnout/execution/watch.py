@@ -52,6 +52,6 @@ class Watch:
         self._latest = Snapshot(taken_s=float("-inf"))
 
     def problem(self, candidate: str) -> str:
-        """Why a candidate cannot be asked now; empty where it can. Never older than this moment."""
-        state = self._fleet.snapshot().candidates.get(candidate)
+        """Why a candidate cannot be asked, as of a moment ago; empty where it can."""
+        state = self.snapshot().candidates.get(candidate)
         return "" if state is None else state.problem

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
 from turnout.features.words import Words
 
 BUCKETS: Final = 1 << 18
@@ -39,6 +40,10 @@ def ngram_buckets(hashes: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArra
     n = len(hashes)
     if not n:
         return np.empty(0, np.int64), np.empty(0, np.int64)
+    if kernel.COMPILED:
+        buckets, counts = np.empty(2 * n - 1, np.int64), np.empty(2 * n - 1, np.int64)
+        distinct = kernel.native.ngram_buckets(hashes, buckets, counts)
+        return buckets[:distinct], counts[:distinct]
     every = np.empty(2 * n - 1, np.uint32)
     every[:n] = hashes
     pairs = every[n:]

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import re
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
 from turnout.features.lexicon import CODE_LANGUAGES, KEYWORD_GROUPS
 from turnout.features.text import MAX_CHARS, PromptText
-from turnout.features.words import GROUPS, WORD_CLASSES, group_counts
+from turnout.features.words import GROUPS, KIND_GROUPS, WORD_CLASSES, group_counts
 from turnout.types import Request
 
 _BYTE_CLASSES: Final[dict[str, bytes]] = {
@@ -74,9 +75,6 @@ _STACK: Final = (
     "Segmentation",
     " 0x0",
 )
-# A literal line feed is found at the speed of memchr, '^' in multi-line mode is not.
-_OPTION: Final = re.compile(r"\n\(?[A-J][.)] ")
-_BULLET: Final = re.compile(r"\n[ \t]*(?:[-*•]|\d+[.)]) ")
 _SENTENCE_ENDS: Final = bytes.maketrans(b"!?\t\n\r", b"..   ")
 _LATEX: Final = re.compile(r"\$[^$\n]{1,80}\$|\\(?:frac|sum|int|sqrt|le|ge|leq|geq|times|ldots|cdot|begin)\b")
 
@@ -99,10 +97,6 @@ _LANGUAGES: Final = slice(_N_KEYWORDS, _N_GROUPS)
 _CLASSES: Final = slice(_N_GROUPS, _N_GROUPS + len(WORD_CLASSES))
 _SHARES: Final = (0, 1)
 """The first two word classes, those of stop words, enter as shares of all words, the others as counts."""
-_NUMBERS: Final = GROUPS.index("numbers")
-_DECIMALS: Final = GROUPS.index("decimals")
-_LONG_WORDS: Final = GROUPS.index("long_words")
-_CHARACTERS: Final = GROUPS.index("characters")
 
 _BLOCKS: Final = (
     _SIZES,
@@ -118,6 +112,19 @@ SURFACE_NAMES: Final[tuple[str, ...]] = tuple(name for block in _BLOCKS for name
 
 _ENDS = [*accumulate(map(len, _BLOCKS))]
 _AT_SIZES, _AT_BYTES, _AT_CLASSES, _AT_COUNTS, _AT_CONTEXT, _AT_GROUPS, _AT_ASKS = map(slice, [0, *_ENDS], _ENDS)
+_COUNTED: Final = (_AT_BYTES, _AT_ASKS, _AT_GROUPS, _AT_CLASSES)
+_LAYOUT: Final = np.array(
+    [
+        *(block.start for block in _COUNTED),
+        *(block.stop - block.start for block in _COUNTED),
+        _LANGUAGES.start,
+        _LANGUAGES.stop,
+        len(GROUPS),
+    ],
+    np.int32,
+)
+"""Tells `kernel.native` where to put what it counts: beginnings and lengths of the blocks; then which groups are
+languages, and how many groups there are."""
 
 
 def surface_vector(text: PromptText, request: Request) -> NDArray[np.float32]:
@@ -126,74 +133,103 @@ def surface_vector(text: PromptText, request: Request) -> NDArray[np.float32]:
     Returns:
         float32 array of shape (len(SURFACE_NAMES),), finite, in the order of `SURFACE_NAMES`.
     """
-    words = text.words
-    groups = group_counts(words)
-    asked = groups if text.instruction_words is words else group_counts(text.instruction_words)
-    logs = np.log1p(groups)
     vector = np.empty(len(SURFACE_NAMES), np.float32)
-    vector[_AT_SIZES] = _sizes(text, groups)
-    classes = np.bincount(np.frombuffer(text.raw.translate(_CLASS_OF_BYTE), np.uint8), minlength=len(_BYTE_CLASSES) + 1)
-    vector[_AT_BYTES] = classes[:-1] * (1.0 / max(len(text.raw), 1))
-    vector[_AT_CLASSES] = logs[_CLASSES]
-    for share in _SHARES:
-        vector[_AT_CLASSES.start + share] = float(groups[_CLASSES.start + share]) / max(len(words), 1)
-    vector[_AT_COUNTS] = _counts(text, groups)
-    vector[_AT_CONTEXT] = _context(request)
-    vector[_AT_GROUPS] = logs[:_N_GROUPS]
-    np.log1p(asked[:_N_KEYWORDS], out=vector[_AT_ASKS])
+    found = _count(text, vector)
+    vector[_AT_SIZES] = _sizes(text, found)
+    vector[_AT_COUNTS.start : _AT_CONTEXT.stop] = *_counts(text, found), *_context(request)
     return vector
 
 
-def _sizes(text: PromptText, groups: NDArray[np.float32]) -> tuple[float, ...]:
+class _Found(NamedTuple):
+    """What is counted over a text: ends of sentences, addresses, points before a small letter, different words, the
+    largest number, languages of which more than one word occurs, and the last four groups."""
+
+    sentences: int
+    urls: int
+    dotted: int
+    distinct: int
+    largest: float
+    languages: int
+    numbers: float
+    decimals: float
+    long_words: float
+    characters: float
+
+
+def _count(text: PromptText, vector: NDArray[np.float32]) -> _Found:
+    """Count bytes and words once; puts the blocks `_COUNTED` of the vector in place."""
+    raw, words = text.raw, text.words
+    if kernel.COMPILED:
+        return _Found(
+            *kernel.native.count_surface(
+                raw, words, text.instruction_words, _CLASS_OF_BYTE, KIND_GROUPS, _LAYOUT, vector
+            )
+        )
+    classes = np.bincount(np.frombuffer(raw.translate(_CLASS_OF_BYTE), np.uint8), minlength=len(_BYTE_CLASSES) + 1)
+    vector[_AT_BYTES] = classes[:-1] * (1.0 / max(len(raw), 1))
+    groups = group_counts(words)
+    asked = groups if text.instruction_words is words else group_counts(text.instruction_words)
+    logs = np.log1p(groups)
+    vector[_AT_CLASSES] = logs[_CLASSES]
+    for share in _SHARES:
+        vector[_AT_CLASSES.start + share] = float(groups[_CLASSES.start + share]) / max(len(words), 1)
+    vector[_AT_GROUPS] = logs[:_N_GROUPS]
+    np.log1p(asked[:_N_KEYWORDS], out=vector[_AT_ASKS])
+    ends = raw.translate(_SENTENCE_ENDS).count(b". ") + raw.endswith((b".", b"!", b"?"))
+    if len(raw) > len(text.text):
+        ends += sum(map(text.text.count, "。！？"))
+    hashes = np.sort(words["hash"])
+    repeated = int(np.count_nonzero(hashes[1:] == hashes[:-1]))
+    return _Found(
+        ends,
+        raw.count(b"://"),
+        raw.count(b"."),
+        len(words) - repeated,
+        float(words["value"].max(initial=0.0)),
+        sum([count > 1 for count in groups[_LANGUAGES].tolist()]),
+        *groups[-4:].tolist(),
+    )
+
+
+def _sizes(text: PromptText, found: _Found) -> tuple[float, ...]:
     n_words, n_asked = len(text.words), len(text.instruction_words)
     per_word = 1.0 / max(n_words, 1)
-    sentences = _sentences(text)
-    hashes = np.sort(text.words["hash"])
-    repeated = int(np.count_nonzero(hashes[1:] == hashes[:-1]))
+    sentences = found.sentences + 1
     return (
         math.log1p(text.length),
         math.log1p(n_words),
         math.log1p(text.lines),
         math.log1p(sentences),
         n_words / sentences,
-        float(groups[_CHARACTERS]) * per_word,
-        float(groups[_LONG_WORDS]) * per_word,
-        (n_words - repeated) * per_word,
+        found.characters * per_word,
+        found.long_words * per_word,
+        found.distinct * per_word,
         n_asked * per_word,
         math.log1p(n_asked),
         float(text.length > MAX_CHARS),
     )
 
 
-def _sentences(text: PromptText) -> int:
-    """Ends of sentences, plus one."""
-    ends = text.raw.translate(_SENTENCE_ENDS).count(b". ") + text.raw.endswith((b".", b"!", b"?"))
-    if len(text.raw) > len(text.text):
-        ends += sum(map(text.text.count, "。！？"))
-    return ends + 1
-
-
-def _counts(text: PromptText, groups: NDArray[np.float32]) -> tuple[float, ...]:
+def _counts(text: PromptText, found: _Found) -> tuple[float, ...]:
     body = text.text
     last = body.rstrip()[-1:]
     lines = max(text.lines, 1)
     pasted = text.code_lines or text.log_lines
-    numbers = float(groups[_NUMBERS])
     return (
-        math.log1p(numbers),
-        math.log1p(float(text.words["value"].max())) if numbers else 0.0,
-        math.log1p(float(groups[_DECIMALS])),
-        math.log1p(len(_FILE.findall(body))) if "." in body else 0.0,
-        math.log1p(body.count("://")),
+        math.log1p(found.numbers),
+        math.log1p(found.largest),
+        math.log1p(found.decimals),
+        math.log1p(len(_FILE.findall(body))) if found.dotted else 0.0,
+        math.log1p(found.urls),
         math.log1p(sum(map(body.count, _STACK))) if pasted else 0.0,
-        math.log1p(len(_OPTION.findall(body))) if text.lines > 1 else 0.0,
-        math.log1p(len(_BULLET.findall(f"\n{body}"))) if text.lines > 1 else 0.0,
+        math.log1p(text.options) if text.lines > 1 else 0.0,
+        math.log1p(text.bullets) if text.lines > 1 else 0.0,
         math.log1p(len(_LATEX.findall(body))) if "$" in body or "\\" in body else 0.0,
         math.log1p(text.fences),
         text.code_lines / lines,
         text.log_lines / lines,
         text.table_lines / lines,
-        float(sum([count > 1 for count in groups[_LANGUAGES].tolist()])),
+        float(found.languages),
         float(last in ("?", "？")),
         float(last in (":", "：")),
     )

@@ -6,8 +6,10 @@ Everything after this module works on a `PromptText`, so no feature ever reads m
 from __future__ import annotations
 
 import re
+from itertools import compress
 from typing import Final, NamedTuple
 
+from turnout import kernel
 from turnout.features.words import Words, read_words
 
 HEAD_CHARS: Final = 5000
@@ -54,10 +56,12 @@ _CODE_LINE: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_BLOCK_START: Final = re.compile(
-    r"(?:def|class|func|fn|function|namespace|public|private|protected|static|void|int|if|for|while|else|elif|try"
-    r"|catch|except|struct|enum|impl|pub|switch|case|do|with|async|export)\b"
-)
+_BLOCK_OPENERS: Final = (
+    "def", "class", "func", "fn", "function", "namespace", "public", "private", "protected", "static", "void", "int",
+    "if", "for", "while", "else", "elif", "try", "catch", "except", "struct", "enum", "impl", "pub", "switch", "case",
+    "do", "with", "async", "export",
+)  # fmt: skip
+_BLOCK_START: Final = re.compile(rf"(?:{'|'.join(_BLOCK_OPENERS)})\b")
 _LOG_LINE: Final = re.compile(
     r"\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\d+\.\d+\.\d+\.\d+\s|at \w[\w.$<>]*\(|File \"|Traceback|Caused by:"
     r"|(?:ERROR|WARN|INFO|DEBUG|FATAL|E/|W/)\b|#\d+\s+0x|goroutine \d|thread '|panic:|[\w.]*(?:Error|Exception)\b"
@@ -66,12 +70,35 @@ _TABLE_LINE: Final = re.compile(r"[^\s,;|\t]*(?:[,;\t][^,;\t]{0,40}){2,}$")
 _INDENTED_CODE: Final = re.compile(r"(?:return|raise|throw|yield|await)\b|[^()=\[\]{}<>;]*+[()=\[\]{}<>;]")
 
 
+# A literal line feed is found at the speed of memchr, '^' in multi-line mode is not.
+_OPTION: Final = re.compile(r"\n\(?[A-J][.)] ")
+_BULLET: Final = re.compile(r"\n[ \t]*(?:[-*•]|\d+[.)]) ")
+
+_BLANK, _PROSE, _FENCE, _CODE, _LOG, _TABLE, _UNCLEAR = b" p`clt?"
+"""What `kernel.native` calls a line; what the patterns above could match is unclear to it, and then they decide."""
+
+_IS_PROSE: Final = bytes(byte == _PROSE for byte in range(256))
+_LEXICON: Final = (
+    kernel.native.make_lexicon(
+        dict.fromkeys(_BLOCK_OPENERS, 3)
+        | dict.fromkeys(("at", "Caused", "E", "W", "panic", "const", "let", "var", "val", "auto", "final"), 2)
+        | dict.fromkeys(_OPENERS, 1),
+        LINE_CHARS,
+    )
+    if kernel.COMPILED
+    else b""
+)
+"""Words at the beginning of lines that are unclear: 1 always, 2 beside other bytes than `_PLAIN`, 3 if the line ends as
+the head of a block does."""
+
+
 class PromptText(NamedTuple):
     """One prompt as features see it.
 
     `text` is the bounded prompt and `raw` its UTF-8; `instruction` is the UTF-8 of its prose without pasted code, logs
     and tables (the whole text where nothing else is left); `words` and `instruction_words` are the words of each, the
-    same object where the instruction is the whole text.
+    same object where the instruction is the whole text. `lines` counts those that are not blank; options and bullets
+    are lines that begin as such.
     """
 
     text: str
@@ -85,6 +112,8 @@ class PromptText(NamedTuple):
     log_lines: int
     table_lines: int
     fences: int
+    options: int
+    bullets: int
 
 
 def read_prompt(prompt: str) -> PromptText:
@@ -93,24 +122,26 @@ def read_prompt(prompt: str) -> PromptText:
     text = prompt if length <= MAX_CHARS else f"{prompt[:HEAD_CHARS]}\n{prompt[-TAIL_CHARS:]}"
     raw = text.encode("utf-8", "replace")
     words = read_words(raw)
-    instruction = text
     if "\n" in text:
-        prose, code, logs, tables, fences, lines = _split_lines(text, raw)
-        if prose and len(prose) < lines:
-            instruction = "\n".join(prose)
+        prose, lines = (_read_lines if kernel.COMPILED else _split_lines)(text, raw)
+        instruction = text if prose is None else prose
     else:
-        code, logs, tables, fences, lines = 0, 0, 0, text.count("```"), 1
+        instruction, lines = text, (1, 0, 0, 0, text.count("```"), 0, 0)
     if len(instruction) > INSTRUCTION_CHARS:
         tail = INSTRUCTION_CHARS // 3
         instruction = f"{instruction[: INSTRUCTION_CHARS - tail]}\n{instruction[-tail:]}"
     if instruction is text:
-        return PromptText(text, raw, length, raw, words, words, lines, code, logs, tables, fences)
+        return PromptText(text, raw, length, raw, words, words, *lines)
     asked = instruction.encode("utf-8", "replace")
-    return PromptText(text, raw, length, asked, words, read_words(asked), lines, code, logs, tables, fences)
+    return PromptText(text, raw, length, asked, words, read_words(asked), *lines)
 
 
-def _split_lines(text: str, raw: bytes) -> tuple[list[str], int, int, int, int, int]:
-    """Prose lines, then the counts of code, log and table lines, of fences and of all lines that are not blank."""
+_Lines = tuple[int, int, int, int, int, int, int]
+"""The counts of lines, in the order of `PromptText`: all that are not blank, code, log, table, fences, options, bullets."""
+
+
+def _split_lines(text: str, raw: bytes) -> tuple[str | None, _Lines]:
+    """The lines of prose, None where there are no others or no such lines, and the counts."""
     prose: list[str] = []
     code = logs = tables = fences = count = 0
     inside = False
@@ -127,15 +158,45 @@ def _split_lines(text: str, raw: bytes) -> tuple[list[str], int, int, int, int, 
             code += 1
         elif not marks and (first := stripped.partition(" ")[0]) not in _OPENERS and "," not in first:
             prose.append(line)
-        elif _LOG_LINE.match(stripped):
-            logs += 1
-        elif _is_code(line, stripped):
-            code += 1
-        elif _is_table(stripped):
-            tables += 1
         else:
-            prose.append(line)
-    return prose, code, logs, tables, fences, count
+            kind = _kind(line)
+            code += kind == _CODE
+            logs += kind == _LOG
+            tables += kind == _TABLE
+            if kind == _PROSE:
+                prose.append(line)
+    asked = "\n".join(prose) if prose and len(prose) < count else None
+    options, bullets = len(_OPTION.findall(text)), len(_BULLET.findall(f"\n{text}"))
+    return asked, (count, code, logs, tables, fences, options, bullets)
+
+
+def _read_lines(text: str, raw: bytes) -> tuple[str | None, _Lines]:
+    """The same as `_split_lines`, mostly compiled."""
+    kinds, options, bullets = kernel.native.sort_lines(raw, _LEXICON)
+    if bullets < 0:
+        bullets = len(_BULLET.findall(f"\n{text}"))
+    count, prose = len(kinds) - kinds.count(_BLANK), kinds.count(_PROSE)
+    if prose == count:
+        return None, (count, 0, 0, 0, 0, options, bullets)
+    lines = text.split("\n")
+    at = kinds.find(_UNCLEAR)
+    while at >= 0:
+        kinds[at] = _kind(lines[at])
+        at = kinds.find(_UNCLEAR, at)
+    prose = kinds.count(_PROSE)
+    asked = "\n".join(compress(lines, kinds.translate(_IS_PROSE))) if 0 < prose < count else None
+    code, logs, tables, fences = map(kinds.count, (_CODE, _LOG, _TABLE, _FENCE))
+    return asked, (count, code, logs, tables, fences, options, bullets)
+
+
+def _kind(line: str) -> int:
+    """What a line is by the patterns above, outside of fences."""
+    stripped = line[:LINE_CHARS].strip()
+    if _LOG_LINE.match(stripped):
+        return _LOG
+    if _is_code(line, stripped):
+        return _CODE
+    return _TABLE if _is_table(stripped) else _PROSE
 
 
 def _is_code(line: str, stripped: str) -> bool:

@@ -1,7 +1,8 @@
 """Words as fixed-size records: hash, length, groups and value of each, remembered from prompt to prompt.
 
 Cutting a prompt at its blanks and punctuation takes one pass over its bytes. What each piece holds is looked up in a
-memo, so that frequent words are hashed, matched and classified once per process, not once per prompt.
+memo, so that frequent words are hashed, matched and classified once per process, not once per prompt. Where the kernel is
+compiled, it needs no memo for ASCII and asks it for all other pieces.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
 from turnout.features.lexicon import (
     CODE_LANGUAGES,
     COMPARATIVES,
@@ -97,9 +99,10 @@ def _index_kinds() -> tuple[dict[str, int], NDArray[np.float32]]:
     listed = {word: (positions, min(len(word), _LONGEST)) for word, positions in _index_groups().items()}
     kinds = [*product(((), (number,), (number, decimal)), range(_LONGEST + 1)), *sorted(set(listed.values()))]
     rows = np.zeros((len(kinds), len(GROUPS)), np.float32)
-    for row, (positions, length) in zip(rows, kinds, strict=True):
-        row[list(positions)] = 1.0
-        row[-2:] = length >= _LONG, length
+    of_kind = [(row, position) for row, (positions, _) in enumerate(kinds) for position in positions]
+    rows[tuple(zip(*of_kind, strict=True))] = 1.0
+    rows[:, -1] = [length for _, length in kinds]
+    rows[:, -2] = rows[:, -1] >= _LONG
     row_of = {kind: row for row, kind in enumerate(kinds)}
     return {word: row_of[kind] for word, kind in listed.items()}, rows
 
@@ -146,21 +149,20 @@ class _Memo(dict[bytes, bytes]):
 
 
 _MEMO: Final = _Memo()
+_LEXICON: Final = kernel.native.make_lexicon(_KIND_OF, _LONGEST) if kernel.COMPILED else b""
 
 
 def read_words(raw: bytes) -> Words:
     """Records of all words in a text given as UTF-8 of any case."""
+    if kernel.COMPILED:
+        return np.frombuffer(kernel.native.read_words(raw, _LEXICON, _MEMO), RECORD)
     return np.frombuffer(b"".join(map(_MEMO.__getitem__, raw.translate(CUT).split())), RECORD)
 
 
 def group_counts(words: Words) -> NDArray[np.float32]:
     """How much the words add to each count, of shape (len(GROUPS),)."""
-    return sum_rows(KIND_GROUPS, words["kind"])
-
-
-def sum_rows(table: NDArray[np.float32], rows: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Sum of some rows of a table. A product with ones is faster than `sum`, and a float table than an integer one."""
-    n = len(rows)
+    n = len(words)
+    # A product with ones is faster than `sum`.
     ones = _ONES[:n] if n <= len(_ONES) else np.ones(n, np.float32)
-    summed: NDArray[np.float32] = ones @ table.take(rows, axis=0)
-    return summed
+    counts: NDArray[np.float32] = ones @ KIND_GROUPS.take(words["kind"], axis=0)
+    return counts

@@ -31,6 +31,8 @@ MAX_TEXT_CHARS: Final = 4_000
 
 MAX_COMMENT_CHARS: Final = 20_000
 
+_NUMBERS: Final = frozenset({int, float, bool})
+
 Parts: TypeAlias = "tuple[str, tuple[str | None, ...], str, *tuple[Any, ...]]"
 
 
@@ -167,11 +169,13 @@ class Encoder:
 
 def _without_texts(value: Any) -> Any:
     """The numbers, flags and names of a value; its texts are None."""
+    if type(value) in _NUMBERS:
+        return value
     if isinstance(value, Mapping):
         return {name: _without_texts(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_without_texts(entry) for entry in value]
-    return value if isinstance(value, int | float) else None
+    return None
 
 
 def _plain(value: object) -> object:

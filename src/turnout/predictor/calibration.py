@@ -14,12 +14,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
+
 FLOOR: Final = 0.002
 CEILING: Final = 0.998
 """No prompt is certain to pass or fail; beyond this the tables cannot tell."""
 
 STRAIGHT_SHARE: Final = 0.2
 """Share of the straight line in a curve: keeps it strictly increasing, so that equal steps never tie."""
+
+_RANGE: Final = np.array([FLOOR, CEILING])
+_MIX: Final = np.array([STRAIGHT_SHARE, FLOOR, CEILING])
 
 MAX_KNOTS: Final = 15
 ROWS_PER_KNOT: Final = 80
@@ -40,6 +45,7 @@ class Calibration:
     _slopes: NDArray[np.float32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        kernel.lay_out(self, "knots", "values")
         widths = np.diff(self.knots, axis=1)
         slopes = np.divide(np.diff(self.values, axis=1), widths, out=np.zeros_like(widths), where=widths > 0)
         object.__setattr__(self, "_widths", widths)
@@ -47,6 +53,10 @@ class Calibration:
 
     def apply(self, scores: Scores) -> NDArray[np.float64]:
         """Probabilities for scores of shape (..., n_candidates)."""
+        if kernel.COMPILED and scores.ndim == 1:
+            chances = np.empty(len(scores))
+            kernel.native.apply_curves(scores, self.knots, self._widths, self._slopes, self.values, _MIX, chances)
+            return chances
         # The curve as a sum of its segments: one pass for all candidates, where np.interp needs a call for each.
         reached = np.minimum(np.maximum(scores[..., None] - self.knots[:, :-1], 0.0), self._widths)
         curve = self.values[:, 0] + (reached * self._slopes).sum(-1)
@@ -62,6 +72,10 @@ def to_probabilities(scores: Scores, calibration: Calibration | None = None) -> 
     """
     if calibration is not None:
         return calibration.apply(scores)
+    if kernel.COMPILED and scores.ndim == 1:
+        chances = np.empty(len(scores))
+        kernel.native.shift_scores(scores, _RANGE, chances)
+        return chances
     values = np.asarray(scores, np.float64)
     over = np.maximum(values.max(-1, keepdims=True) - CEILING, 0.0)
     under = np.maximum(FLOOR - values.min(-1, keepdims=True), 0.0)

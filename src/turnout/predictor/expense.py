@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
+
 
 @dataclass(frozen=True, slots=True)
 class LogLinear:
@@ -21,7 +23,14 @@ class LogLinear:
     low: NDArray[np.float32]
     high: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        kernel.lay_out(self, "weights", "intercept", "low", "high")
+
     def predict_one(self, standardised: NDArray[np.float32]) -> NDArray[np.float32]:
         """Expected value for each candidate, float32 of shape (n_candidates,)."""
+        if kernel.COMPILED:
+            expected = np.empty(len(self.intercept), np.float32)
+            kernel.native.expect(standardised, self.weights, self.intercept, self.low, self.high, expected)
+            return expected
         expected = np.exp(standardised @ self.weights + self.intercept)
         return np.asarray(np.minimum(np.maximum(expected, self.low), self.high), np.float32)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
+
 
 def term_weights(
     idf: NDArray[np.float32], buckets: NDArray[np.int64], counts: NDArray[np.int64]
@@ -38,7 +40,14 @@ class NgramModel:
     weights: NDArray[np.float32]
     intercept: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        kernel.lay_out(self, "idf", "weights", "intercept")
+
     def predict_one(self, buckets: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
         """Scores of shape (n_candidates,) and the share of n-grams never seen, in [0, 1]."""
+        if kernel.COMPILED:
+            scores = np.empty(len(self.intercept), np.float32)
+            unseen = kernel.native.ngram_scores(self.idf, self.weights, self.intercept, buckets, counts, scores)
+            return scores, unseen
         values, unseen = term_weights(self.idf, buckets, counts)
         return values @ self.weights.take(buckets, axis=0) + self.intercept, unseen

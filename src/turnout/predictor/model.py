@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
 from turnout.features import Features
 from turnout.predictor.calibration import Calibration, to_probabilities
 from turnout.predictor.expense import LogLinear
@@ -46,6 +47,9 @@ class Blend:
     ngram_gain: NDArray[np.float32]
     tree_gain: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        kernel.lay_out(self, "offset", "ngram_gain", "tree_gain")
+
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
@@ -70,18 +74,39 @@ class Predictor:
     novelty_limit: float
     info: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        kernel.lay_out(self, "to_outputs", "to_scores", "feature_mean", "feature_std")
+
     def predict(self, features: Features) -> Prediction:
         """Probabilities, expected seconds and cost for one request."""
         linear, novelty = self.ngrams.predict_one(features.buckets, features.counts)
-        outputs = blend_outputs(self.blend, linear @ self.to_outputs, self.forest.predict_one(features.vector))
+        scores = self._scores(linear, self.forest.predict_one(features.vector))
         seconds = cost = None
         if self.seconds is not None or self.cost_usd is not None:
-            standard = (features.vector - self.feature_mean) / self.feature_std
-            np.minimum(standard, STANDARD_CLIP, out=standard)
-            np.maximum(standard, -STANDARD_CLIP, out=standard)
+            standard = self._standardise(features.vector)
             seconds = None if self.seconds is None else self.seconds.predict_one(standard)
             cost = None if self.cost_usd is None else self.cost_usd.predict_one(standard)
-        return Prediction(to_probabilities(outputs @ self.to_scores, self.calibration), seconds, cost, novelty)
+        return Prediction(to_probabilities(scores, self.calibration), seconds, cost, novelty)
+
+    def _scores(self, linear: NDArray[np.float32], trees: NDArray[np.float32]) -> NDArray[np.float32]:
+        blend = self.blend
+        if kernel.COMPILED:
+            scores = np.empty(len(linear), np.float32)
+            kernel.native.blend_scores(
+                linear, trees, blend.offset, blend.ngram_gain, blend.tree_gain, self.to_outputs, self.to_scores, scores
+            )
+            return scores
+        return blend_outputs(blend, linear @ self.to_outputs, trees) @ self.to_scores
+
+    def _standardise(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        if kernel.COMPILED:
+            standard = np.empty(len(vector), np.float32)
+            kernel.native.standardise(vector, self.feature_mean, self.feature_std, standard)
+            return standard
+        standard = (vector - self.feature_mean) / self.feature_std
+        np.minimum(standard, STANDARD_CLIP, out=standard)
+        np.maximum(standard, -STANDARD_CLIP, out=standard)
+        return standard
 
 
 def blend_outputs(blend: Blend, ngram_part: NDArray[np.float32], tree_part: NDArray[np.float32]) -> NDArray[np.float32]:

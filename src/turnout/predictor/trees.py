@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turnout import kernel
+
 DEPTH: Final = 3
 TESTS: Final = (1 << DEPTH) - 1
 LEAVES: Final = 1 << DEPTH
@@ -40,15 +42,21 @@ class Forest:
     _flat_leaves: NDArray[np.float32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        kernel.lay_out(self, "feature", dtype=np.int32)
+        kernel.lay_out(self, "threshold", "leaves", "baseline")
         put = object.__setattr__  # the derived arrays are laid out once, for the walk
         put(self, "_columns", self.feature.ravel().astype(np.intp))
-        put(self, "_limits", np.ascontiguousarray(self.threshold.ravel()))
+        put(self, "_limits", self.threshold.ravel())
         put(self, "_first_test", np.arange(len(self.feature)) * TESTS)
         put(self, "_first_leaf", np.arange(len(self.feature)) * LEAVES)
-        put(self, "_flat_leaves", np.ascontiguousarray(self.leaves.ravel()))
+        put(self, "_flat_leaves", self.leaves.ravel())
 
     def predict_one(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs for one row: float32 of shape (n_outputs,)."""
+        if kernel.COMPILED:
+            outputs = np.empty(len(self.baseline), np.float32)
+            kernel.native.walk_trees(self.feature, self.threshold, self.leaves, self.baseline, vector, outputs)
+            return outputs
         right = (vector.take(self._columns) > self._limits).view(np.int8)
         test = self._first_test
         first = right.take(test)
