@@ -14,7 +14,7 @@ help: ## list the targets
 
 setup: $(READY) ## make the virtual environment and install Turnout into it
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(wildcard src/turnout/kernel/*.[ch])
 	@echo "Setting up $(VENV) (once, a minute or two) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Turnout needs Python 3.11 or newer; set PYTHON=...")'
 	@$(PYTHON) -m venv $(VENV)
@@ -61,4 +61,4 @@ bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, 
 	@$(BIN)/python benchmarks/$*.py --shared $(SHARED)
 
 clean: ## remove the virtual environment and caches, never data or models
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info src/*.egg-info
+	@rm -rf $(VENV) src/turnout/kernel/*.so .mypy_cache .ruff_cache .pytest_cache build *.egg-info src/*.egg-info

@@ -514,9 +514,6 @@ async def test_of_two_changes_at_once_the_later_one_counts(yard: Yard) -> None:
         assert [entry.candidate for entry in client.route(SHORT).ranking] == [FAST]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="HybridClient._configure does not tell the caches: they go on as they were at the start"
-)
 async def test_a_cache_that_is_switched_off_in_the_file_answers_no_more(yard: Yard) -> None:
     sure = Sampling(temperature=0.0)
     trusting = "routing: {escalation: {adaptive: false, threshold: 0.1, min_threshold: 0.0}}"
@@ -680,9 +677,6 @@ async def test_a_closed_client_does_not_answer(yard: Yard) -> None:
         await client._fleets.aclose()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a client that is opened again follows its file with the router, and no more with its Fleets"
-)
 async def test_a_client_that_was_closed_works_again_or_does_not_open(yard: Yard) -> None:
     client = yard.client("lmstudio", live=True)
     async with client:
@@ -699,10 +693,6 @@ async def test_a_client_that_was_closed_works_again_or_does_not_open(yard: Yard)
             await client.aclose()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="HybridClient.aclose ends nothing: a stream hangs on, a whole answer is asked of the next one anew",
-)
 @pytest.mark.parametrize("streams", [True, False])
 async def test_closing_ends_what_is_under_way(yard: Yard, streams: bool) -> None:
     client = yard.client()

@@ -282,12 +282,12 @@ def test_durations_beyond_the_buckets_count_at_their_ends() -> None:
 def test_a_thousand_requests_are_counted_in_milliseconds() -> None:
     metrics = Metrics()
     news = served(tried(SMALL, said=answer(SMALL), confidence=0.9))
-    best_s = math.inf
+    best_s = math.inf  # of the processor, which neighbours may share
     for _ in range(20):
-        start_s = time.perf_counter()
+        start_s = time.process_time()
         for _ in range(100):
             metrics.served(news)
-        best_s = min(best_s, time.perf_counter() - start_s)
+        best_s = min(best_s, time.process_time() - start_s)
     assert best_s / 100 < 15e-6
 
 

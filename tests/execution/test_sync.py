@@ -215,9 +215,6 @@ def test_one_thread_does_not_wait_for_another(yard: Yard) -> None:
         assert ends and isinstance(ends[0], Completion)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="SyncHybridClient.route runs in its caller's thread, over state that belongs to the event loop"
-)
 def test_routing_happens_where_the_client_lives(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     route = HybridClient.route
@@ -344,9 +341,6 @@ def test_a_client_that_cannot_open_leaves_no_thread(yard: Yard, monkeypatch: pyt
     assert not [thread for thread in threading.enumerate() if thread.name == "turnout-client"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="SyncHybridClient.complete waits for ever for an event loop that does not run yet"
-)
 def test_before_it_is_open_a_client_refuses_instead_of_waiting_for_ever(yard: Yard) -> None:
     client = yard.client()
     thread, ends = beside(lambda: client.complete(SHORT))
@@ -358,10 +352,6 @@ def test_before_it_is_open_a_client_refuses_instead_of_waiting_for_ever(yard: Ya
             thread.join(BUDGET_S)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="SyncHybridClient._end stops the loop under whoever still waits for an answer, who then waits for ever",
-)
 @pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("streams", [True, False])
 def test_closing_ends_what_other_threads_wait_for(yard: Yard, streams: bool) -> None:
@@ -375,10 +365,6 @@ def test_closing_ends_what_other_threads_wait_for(yard: Yard, streams: bool) -> 
     assert ends and isinstance(ends[0], BaseException)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="SyncHybridClient._wait drops the coroutine it was given where the loop is closed: it was never awaited",
-)
 @pytest.mark.parametrize("how", ["complete", "close"])
 def test_a_closed_client_refuses_without_a_warning(yard: Yard, how: str) -> None:
     with yard.client() as client:

@@ -109,4 +109,4 @@ class Opinions:
             raise RequestError(f"no answer has the id {decision_id!r}; give the id that came with it")
         chosen = next((entry for entry in stored["attempts"] if entry["chosen"]), None)
         candidate = chosen["candidate"] if chosen is not None else stored["candidate"]
-        return _About(stored["user"], candidate, chosen["total_s"] if chosen is not None else None)
+        return _About(stored["user"] or "", candidate, chosen["total_s"] if chosen is not None else None)
