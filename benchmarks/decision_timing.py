@@ -34,9 +34,11 @@ from turnout.types import Hints, Snapshot
 STEPS: tuple[tuple[str, Any, str], ...] = (
     ("features", router, "extract"),
     ("prediction", Predictor, "predict"),
+    ("new snapshot", policy.Policy, "moment"),
     ("facts and privacy", RuleBook, "facts"),
     ("privacy scan", SecretScanner, "scan_request"),
     ("facts into the engine", FactSheet, "context"),
+    ("facts into the engine", FactSheet, "lean_context"),
     ("rules and engine", RuleBook, "apply"),
     ("rules and engine", RuleBook, "apply_after"),
     ("shortlist", choosing, "shortlist"),

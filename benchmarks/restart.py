@@ -187,7 +187,9 @@ def figures_of(crowd: Crowd, rounds: list[Figures], events: list[tuple[float, Pr
                 ],
                 "share_before": _share(lines, lambda s, b=before_s, e=one["killed_s"]: b < s < e),
                 "share_while_away": _share(lines, lambda s, b=one["killed_s"], e=one["listens_s"]: b < s < e),
-                "share_after": _share(lines, lambda s, b=answered_s, e=after_s: b is not None and b + NOTICED_S < s < e),
+                "share_after": _share(
+                    lines, lambda s, b=answered_s, e=after_s: b is not None and b + NOTICED_S < s < e
+                ),
             }
         )
     return {

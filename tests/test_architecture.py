@@ -76,7 +76,7 @@ def top(module: str) -> str:
 def test_there_are_modules_to_look_at() -> None:
     assert len(MODULES) > 25 and "turnout.policy.router" in MODULES
     assert "turnout_pipelines.train" in JOBS
-    assert imports_of("turnout.policy.router") >= {"turnout.features", "turnout.predictor", "turnout.policy.utility"}
+    assert imports_of("turnout.policy.router") >= {"turnout.features", "turnout.predictor", "turnout.policy.case"}
 
 
 def offenders(forbidden: set[str], *, but: Callable[[str], bool] = lambda _: False) -> dict[str, set[str]]:

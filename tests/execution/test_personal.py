@@ -17,7 +17,7 @@ from turnout.execution.leaning import KINDS, NEUTRAL, WINDOW
 from turnout.execution.personal import KEPT_EVENTS, MAX_USERS, Personal, preference_for
 from turnout.execution.wishes import shift
 from turnout.policy.utility import exchange_rate
-from turnout.policy.worth import worth
+from turnout.policy.worth import worths
 from turnout.types import Decision, Ranked
 
 SMALL, LARGE = "lms/small", "ollama/large"
@@ -29,10 +29,9 @@ def decision_for(personal: Personal, user: str) -> Decision:
     preference = preference_for(leaning, None, "balanced")
     assert isinstance(preference, str | float)
     rate = exchange_rate(preference)
-    ranking = []
-    for name, p_success, seconds in ((SMALL, 0.70, 1.0), (LARGE, 0.80, 20.0)):
-        utility = worth(p_success, seconds, None, rate, most_seconds=20.0, most_cost_usd=0.0)
-        ranking.append(Ranked(name, p_success, seconds, None, utility))
+    (low, high), (short, long) = (0.70, 0.80), (1.0, 20.0)
+    small, large = worths([(low, short, None), (high, long, None)], rate)
+    ranking = [Ranked(SMALL, low, short, None, small), Ranked(LARGE, high, long, None, large)]
     ranking.sort(key=lambda entry: -entry.utility)
     return shift(decided(*ranking), leaning.offsets)
 

@@ -20,11 +20,12 @@ from turnout.config.schema import Configuration
 from turnout.config.values import FrozenMapping
 from turnout.errors import NoCandidateError, RequestError
 from turnout.features import extract
+from turnout.policy.case import Case
 from turnout.policy.choosing import Choice, choose
 from turnout.policy.conversations import Turn
 from turnout.policy.policy import Policy
 from turnout.predictor import Prediction
-from turnout.types import CandidateState, LanguageModel, Ranked, Request, Resources, Snapshot, Speeds
+from turnout.types import CandidateState, Hints, LanguageModel, Ranked, Request, Resources, Snapshot, Speeds
 
 GIB = 2**30
 HARD = "quick question: why does our lock deadlock under failover?"
@@ -83,28 +84,13 @@ def chosen(
     """A choice with a predictor that says `p`; None for no predictor."""
     policy = by or Policy(configuration(*rules, **routing))
     request = Request.of(prompt)
-    features = extract(request)
     predictor = prediction = None
     if p is not None:
         predictor = SimpleNamespace(candidates=tuple(p), novelty_limit=0.5)
         columns = (None if column is None else np.array(column, np.float32) for column in (seconds, cost))
         prediction = Prediction(np.array(list(p.values())), *columns, novelty)
-    candidates = policy.candidates(snapshot, tuple(p or ()))
-    book = policy.rules(candidates)
-    facts = book.facts(request, features.task, snapshot=snapshot)
-    return choose(
-        policy,
-        candidates,
-        book,
-        facts,
-        predictor,  # type: ignore[arg-type]
-        prediction,
-        features,
-        request,
-        preference,
-        snapshot=snapshot,
-        turn=turn,
-    )
+    case = Case(request, extract(request), predictor, prediction, preference, Hints())  # type: ignore[arg-type]
+    return choose(case, policy.moment(snapshot, tuple(p or ())), turn)
 
 
 def first(choice: Choice) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnout.policy.candidates import Candidate, Needs
-from turnout.policy.eligibility import obstacle
+from turnout.policy.eligibility import Abilities
 from turnout.types import CandidateState, LanguageModel
 
 NEEDS = Needs(prompt_tokens=1000, least_prompt_tokens=500, answer_tokens=400, capabilities=frozenset())
@@ -20,6 +20,10 @@ ALL = ("chat", "tools", "vision", "json_schema")
 
 def state(problem: str = "", **model: Any) -> CandidateState:
     return CandidateState(candidate="a/one", model=LanguageModel(name="one", **model), problem=problem)
+
+
+def obstacle(candidate: Candidate, seen: CandidateState | None, needs: Needs, *, require_local: bool = False) -> str:
+    return Abilities.of(candidate, seen).obstacle(needs, require_local)
 
 
 def needing(*capabilities: str) -> Needs:

@@ -15,6 +15,7 @@ from turnout.config.machine import Machine
 from turnout.config.rules import ExchangeRates
 from turnout.policy.explanation import Explanation
 from turnout.policy.policy import Policy
+from turnout.predictor import Predictor
 from turnout.predictor.contributions import Breakdown
 from turnout.predictor.fit import Fitted
 from turnout.types import CandidateState, Hints, LanguageModel, Resources, Snapshot, Speeds
@@ -259,7 +260,7 @@ def test_every_explanation_is_json(under: Callable[..., Router], preference: Any
     assert [entry["candidate"] for entry in content["ranking"]] == [entry.candidate for entry in decision.ranking]
     assert content["excluded"] == [{"candidate": NEW, "reason": "the rule 'a' forbids it", "rule": "a"}]
     assert content["rules"] == ["a"] and content["propensity"] == 1 and content["configuration"]
-    assert {"pushes", "over_next", "flips"} <= content.keys() and "explainer" not in content
+    assert {"pushes", "over_next", "flips"} <= content.keys() and not {"explainer", "features"} & content.keys()
     assert content["pushes"][0]["parts"][0].keys() == {"label", "points", "level"}
 
 
@@ -270,6 +271,15 @@ def test_without_a_predictor_there_is_json_without_pushes() -> None:
 
 def test_a_router_without_a_configuration_gives_json_too(router: Router) -> None:
     assert json.loads(json.dumps(explained(router.route(HARD)).to_json()))["flips"] is not None
+
+
+def test_json_copies_no_predictor(under: Callable[..., Router], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("it was copied")
+
+    told = explained(under().route(HARD))
+    monkeypatch.setattr(Predictor, "__deepcopy__", refuse, raising=False)
+    assert told.to_json()["candidate"] == told.decision.candidate
 
 
 # Text

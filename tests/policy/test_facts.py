@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from turnout.config.expression_variables import MAX_ENTRIES, MAX_TEXT, VARIABLES
 from turnout.config.expressions import compile_rule
-from turnout.policy.facts import FactSheet
+from turnout.policy.facts import Facts, FactSheet
 from turnout.policy.mentions import HEAD_CHARS, TAIL_CHARS, keywords, languages, words_of
+from turnout.policy.requested import Requested
 from turnout.types import (
     CandidateState,
     Hints,
@@ -67,10 +68,26 @@ SEEN = snapshot(
 )
 
 
-def holds(condition: str, request: Any = "hello", **options: Any) -> bool:
+def facts_of(
+    sheet: FactSheet, request: Request | str = "hello", snapshot: Snapshot | None = None, **said: Any
+) -> Facts:
+    """What a sheet makes of a request, what is said beside it, and what is seen outside."""
+    seen = sheet.seen(snapshot) if snapshot is not None else None
+    return sheet.of(Requested(Request.of(request), TASK, **said), seen)
+
+
+def holds(condition: str, request: Request | str = "hello", snapshot: Snapshot | None = SEEN, **said: Any) -> bool:
+    """Whether the engine says so; a comparison that stands in for it must say the same."""
     rule = compile_rule(condition)
-    facts = FactSheet([rule], hour=lambda: 14).of(Request.of(request), TASK, **{"snapshot": SEEN, **options})
-    return rule.evaluate(facts.context)
+    sheet = FactSheet([rule], hour=lambda: 14)
+    facts = facts_of(sheet, request, snapshot, **said)
+    found = rule.evaluate(facts.context)
+    compared = sheet.compared[0]
+    if compared is None:
+        assert rule.evaluate(facts.lean_context) == found
+    elif not rule.failures:
+        assert compared(facts.layers) == found
+    return found
 
 
 @pytest.mark.parametrize(
@@ -126,7 +143,7 @@ def test_each_variable_is_what_its_meaning_says(condition: str) -> None:
 
 def test_every_variable_that_a_condition_may_read_is_made() -> None:
     rules = [compile_rule(f"type({name}) == 'x'") for name in VARIABLES]
-    facts = FactSheet(rules).of(Request.of("hello"), TASK).after(0.5, 0.1)
+    facts = facts_of(FactSheet(rules)).after(0.5, 0.1)
     for rule in rules:
         rule.evaluate(facts.context)
         assert not rule.failures
@@ -134,7 +151,7 @@ def test_every_variable_that_a_condition_may_read_is_made() -> None:
 
 def test_only_what_conditions_read_is_made() -> None:
     sheet = FactSheet([compile_rule("files > 3 && provider.ollama.healthy")])
-    assert set(sheet.of(Request.of("hello"), TASK).values) == {"files", "provider__ollama__healthy"}
+    assert set(facts_of(sheet).values) == {"files", "provider__ollama__healthy"}
 
 
 def test_nothing_known_of_the_outside_is_no_error() -> None:
@@ -152,20 +169,20 @@ def test_secrets_are_looked_for_only_where_a_condition_asks() -> None:
         return ["aws_key"]
 
     request = Request.of("hello")
-    FactSheet([compile_rule("files > 3")], scan).of(request, TASK)
+    facts_of(FactSheet([compile_rule("files > 3")], scan), request)
     assert not asked
     rule = compile_rule("'aws_key' in secrets")
-    assert rule.evaluate(FactSheet([rule], scan).of(request, TASK).context)
+    assert rule.evaluate(facts_of(FactSheet([rule], scan), request).context)
     assert asked == [request]
-    assert not rule.evaluate(FactSheet([rule], scan).of(request, TASK, secrets=()).context)
+    assert not rule.evaluate(facts_of(FactSheet([rule], scan), request, secrets=()).context)
     assert len(asked) == 1
 
 
 def test_a_context_holds_the_values_of_its_own_request_only() -> None:
     rule = compile_rule("files == 1 && 'bug' in keywords && preference == 'fast'")
     sheet = FactSheet([rule])
-    one = sheet.of(Request((Message("user", "a bug"),), files=("a",)), TASK, preference="fast")
-    other = sheet.of(Request.of("rename"), TASK, preference=0.5)
+    one = facts_of(sheet, Request((Message("user", "a bug"),), files=("a",)), preference="fast")
+    other = facts_of(sheet, "rename", preference=0.5)
     for _ in range(3):
         assert rule.evaluate(one.context)
         assert not rule.evaluate(other.context)
@@ -177,8 +194,8 @@ def test_threads_do_not_see_the_values_of_one_another() -> None:
 
     def check(n: int) -> bool:
         request = Request((Message("user", "x" * (n % 50 + 1)),), files=("f",) * (n % 50 + 1))
-        facts = sheet.of(request, TASK, hints=Hints(headers={"N": str(n % 50 + 1)}))
-        return all(rule.evaluate(facts.context) for _ in range(5))
+        facts = facts_of(sheet, request, hints=Hints(headers={"N": str(n % 50 + 1)}))
+        return all(rule.evaluate(facts.context) and rule.evaluate(facts.lean_context) for _ in range(5))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(check, range(400)))
@@ -186,7 +203,9 @@ def test_threads_do_not_see_the_values_of_one_another() -> None:
 
 def test_what_the_predictor_said_is_there_only_afterwards() -> None:
     rule = compile_rule("confidence < 0.6 && margin < 0.1")
-    facts = FactSheet([rule]).of(Request.of("hello"), TASK)
+    facts = facts_of(FactSheet([rule]))
+    assert not facts.values
+    assert facts.after(0.5, 0.05).values == {"confidence": 0.5, "margin": 0.05}
     assert rule.evaluate(facts.after(0.5, 0.05).context)
     assert not rule.evaluate(facts.after(0.7, 0.05).context)
     assert rule.failures == 0
@@ -195,7 +214,7 @@ def test_what_the_predictor_said_is_there_only_afterwards() -> None:
 def test_what_callers_send_is_bounded() -> None:
     headers = {f"h{n}": "v" * 10_000 for n in range(10_000)}
     rule = compile_rule("header.all(h, header[h].size() < 1)")
-    values = FactSheet([rule]).of(Request.of("hello"), TASK, hints=Hints(headers=headers)).values["header"]
+    values = facts_of(FactSheet([rule]), hints=Hints(headers=headers)).values["header"]
     assert len(values) == MAX_ENTRIES and {len(value) for value in values.values()} == {MAX_TEXT}
 
 
@@ -205,8 +224,12 @@ def test_no_text_breaks_the_facts(prompt: str, headers: dict[str, str], last: st
         "'bug' in keywords || 'go' in languages || has(header.a) || header.exists(h, h == 'x') "
         "|| conversation.candidate == last || preference == 'fast' || prompt_chars > 3".replace("last", "'x'")
     )
-    facts = FactSheet([rule]).of(
-        Request.of(prompt + "\ud800"), TASK, hints=Hints(headers=headers), last_candidate=last, preference=preference
+    facts = facts_of(
+        FactSheet([rule]),
+        prompt + "\ud800",
+        hints=Hints(headers=headers),
+        last_candidate=last,
+        preference=preference,
     )
     rule.evaluate(facts.context)
     assert not rule.failures
@@ -252,6 +275,6 @@ def test_making_facts_takes_microseconds() -> None:
     times = []
     for _ in range(200):
         started = time.perf_counter()
-        _ = sheet.of(request, TASK, snapshot=SEEN).context
+        _ = facts_of(sheet, request, SEEN).context
         times.append(time.perf_counter() - started)
     assert min(times) < 200e-6

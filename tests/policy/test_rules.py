@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from turnout.config.expressions import ExpressionError
 from turnout.config.rules import Effects, Prefer, Rule
 from turnout.policy.facts import Facts
+from turnout.policy.requested import Requested
 from turnout.policy.rules import Forced, Preferred, RuleBook, Spoken, Verdict
 from turnout.types import Request, Task
 
@@ -28,8 +29,9 @@ def book(*rules: Rule, **options: Any) -> RuleBook:
     return RuleBook(rules, CANDIDATES, **options)
 
 
-def facts(rules: RuleBook, files: int = 0, **options: Any) -> Facts:
-    return rules.facts(replace(Request.of("write a dockerfile"), files=("f",) * files), TASK, **options)
+def facts(rules: RuleBook, files: int = 0, **said: Any) -> Facts:
+    request = replace(Request.of("write a dockerfile"), files=("f",) * files)
+    return rules.facts(Requested(request, TASK, **said))
 
 
 def verdict(*rules: Rule, files: int = 0) -> Verdict:

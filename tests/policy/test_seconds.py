@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnout.policy.candidates import TYPICAL_ANSWER_TOKENS, Candidate, Needs
-from turnout.policy.seconds import expected_seconds, likely_load_s, waits_s
+from turnout.policy.seconds import Pace, likely_load_s, waits_s
 from turnout.types import CandidateState, ExpectedSeconds, LanguageModel, Speeds
 
 GB = 10**9
@@ -22,6 +22,13 @@ ONE = Candidate(name="a/one")
 def state(speeds: Speeds = MEASURED, *, running: int = 0, waiting: int = 0, **model: Any) -> CandidateState:
     known = LanguageModel(name="one", **{"loaded": True, **model})
     return CandidateState(candidate="a/one", model=known, speeds=speeds, running=running, waiting=waiting)
+
+
+def expected_seconds(
+    candidate: Candidate, seen: CandidateState | None, needs: Needs, *, known_tokens: int = 0, **now: float
+) -> ExpectedSeconds:
+    """What is expected of a candidate at a request; `now` is what else goes on (see `Pace.of`)."""
+    return Pace.of(candidate, seen, **now).expected(needs, known_tokens)
 
 
 # Measured

@@ -67,10 +67,9 @@ def listed(
     *,
     by: Policy = POLICY,
     needs: Needs = NEEDS,
-    turn: Turn | None = None,
-    follows: bool = False,
+    read: Turn | None = None,
 ) -> tuple[dict[str, Entry], dict[str, Excluded]]:
-    entries, excluded = shortlist(by, by.candidates(snapshot), needs, verdict, snapshot, turn, follows=follows)
+    entries, excluded = shortlist(by.moment(snapshot).standings, needs, verdict, read)
     return {entry.candidate.name: entry for entry in entries}, {entry.candidate: entry for entry in excluded}
 
 
@@ -229,7 +228,7 @@ def test_a_busy_machine_slows_nobody_elsewhere() -> None:
 
 def test_who_knows_the_conversation_reads_only_what_is_new() -> None:
     turn = Turn(SMALL, {}, 900, 0)
-    entries, _ = listed(seen(state(SMALL), state(LARGE)), turn=turn, follows=True)
+    entries, _ = listed(seen(state(SMALL), state(LARGE)), read=turn)
     knowing, other = entries[SMALL].expected, entries[LARGE].expected
     assert knowing is not None and other is not None
     assert other.prefill_s - knowing.prefill_s == pytest.approx(900 / 500)
@@ -288,5 +287,5 @@ def test_everybody_either_can_serve_or_has_a_reason_and_no_rule_is_broken(
         assert name not in verdict.forbidden
         assert verdict.forced is None or name in verdict.forced.candidates
         assert entry.candidate.local or not verdict.require_local
-        assert entry.state is None or not entry.state.problem
+        assert name not in states or not states[name].problem
         assert isinstance(entry.candidate, Candidate)

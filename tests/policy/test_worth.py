@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnout.config.rules import ExchangeRates
-from turnout.policy.worth import worth
+from turnout.policy.worth import worths
 
 SHARES = st.floats(0, 1)
 AMOUNTS = st.one_of(st.none(), st.floats(0, 100))
@@ -15,6 +15,20 @@ RATES = st.one_of(
     st.floats(0, 10),
     st.builds(ExchangeRates, success_per_second=st.floats(0, 1), success_per_cent=st.floats(0, 1)),
 )
+
+
+def worth(
+    p: float,
+    seconds: float | None,
+    dollars: float | None,
+    rate: float | ExchangeRates,
+    *,
+    most_seconds: float,
+    most_cost_usd: float,
+) -> float:
+    """Of one candidate beside another that takes the most."""
+    first, _ = worths([(p, seconds, dollars), (0.5, most_seconds or None, most_cost_usd or None)], rate)
+    return first
 
 
 def test_where_nothing_is_known_only_success_counts() -> None:

@@ -127,11 +127,22 @@ def test_loading_is_not_the_first_tokens_time() -> None:
 
 
 def test_an_answer_in_one_piece_measures_only_what_the_provider_timed() -> None:
-    nothing = speeds_after(told(prompt=4000), first_token_s=None, total_s=9.0)
-    assert nothing == Speeds(service_s=pytest.approx(9.0), answer_tokens=nothing.answer_tokens, measurements=1)
+    seen = speeds_after(told(prompt=4000), first_token_s=None, total_s=9.0)
+    assert (seen.first_token_s, seen.prefill_tokens_per_s, seen.service_s) == (None, None, pytest.approx(9.0))
     timings = Timings(prefill_s=2.0, decode_s=4.0)
     speeds = speeds_after(told(prompt=4000, timings=timings), first_token_s=None, total_s=9.0)
     assert (speeds.prefill_tokens_per_s, speeds.decode_tokens_per_s) == (pytest.approx(2000), pytest.approx(25))
+
+
+def test_in_one_piece_what_reading_does_not_take_is_writing() -> None:
+    assert speeds_after(told(prompt=40), first_token_s=None, total_s=10.0).decode_tokens_per_s == pytest.approx(10)
+
+
+def test_reading_is_never_thought_to_take_more_than_half_of_an_answer_in_one_piece() -> None:
+    estimates = Estimates()
+    estimates.answered(told(prompt=40), first_token_s=30.0, total_s=40.0)
+    estimates.answered(told(prompt=40), first_token_s=None, total_s=10.0)
+    assert 9 < (estimates.speeds(told().candidate).decode_tokens_per_s or 0.0) < 20
 
 
 def test_an_answer_of_a_few_tokens_says_nothing_about_decoding() -> None:

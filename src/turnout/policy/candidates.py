@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from turnout.types import Request, TaskType
-from turnout.types.tokens import least_tokens, likely_tokens
+from turnout.types.tokens import BYTES_PER_TOKEN, MOST_BYTES_PER_TOKEN, TOKENS_PER_MESSAGE, likely_tokens
 
 # First guesses at the tokens of an answer, in the order of what such answers look like; measured means replace them.
 ANSWER_TOKENS: Final[dict[TaskType, int]] = {
@@ -86,13 +86,15 @@ class Needs:
             wanted.add("vision")
         if request.answer_format is not None:
             wanted.add("json_schema")
-        limit = request.sampling.max_tokens
+        prompt_tokens = likely_tokens(request)
+        # The same text with the most bytes to a token, rounded down once more: what `least_tokens` counts.
+        text_tokens = prompt_tokens - TOKENS_PER_MESSAGE * len(request.messages)
         return cls(
-            likely_tokens(request),
-            least_tokens(request),
+            prompt_tokens,
+            int(text_tokens * BYTES_PER_TOKEN / MOST_BYTES_PER_TOKEN),
             ANSWER_TOKENS[task_type],
             frozenset(wanted) if wanted else _NOTHING,
-            limit,
+            request.sampling.max_tokens,
         )
 
 

@@ -71,5 +71,6 @@ class Conversations:
 def inherited(prompt: str) -> float:
     """How much of the turn before a follow-up inherits: from `INHERITED` for a word or two down to 0."""
     # Not every script puts blanks between words: six bytes stand for one where there are fewer.
-    words = max(len(prompt.split()), len(prompt.encode("utf-8", "replace")) // 12)
+    size = len(prompt) if prompt.isascii() else len(prompt.encode("utf-8", "replace"))
+    words = max(len(prompt.split()), size // 12)
     return INHERITED * math.exp(-words / WORDS)

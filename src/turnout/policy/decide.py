@@ -1,97 +1,40 @@
-"""One decision under a policy: what rules may ask is gathered, the candidates are weighed, the outcome is written down."""
+"""One decision under a policy: the candidates are weighed, the turn is noted, the outcome is written down."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from turnout.config.rules import ExchangeRates
-from turnout.features import Features
+from turnout.policy.case import Case
 from turnout.policy.choosing import choose, told
 from turnout.policy.conversations import Conversations
-from turnout.policy.policy import Policy
-from turnout.policy.utility import exchange_rate
-from turnout.predictor import Prediction, Predictor
-from turnout.types import Decision, Hints, Request, Snapshot
-from turnout.types.tokens import likely_tokens
+from turnout.policy.moment import Moment
+from turnout.types import Decision
 
 
-def decide(
-    policy: Policy,
-    conversations: Conversations,
-    predictor: Predictor | None,
-    prediction: Prediction | None,
-    features: Features,
-    request: Request,
-    preference: str | float | ExchangeRates | None,
-    hints: Hints,
-    snapshot: Snapshot | None,
-    explainer: Callable[[Decision], Any],
-) -> Decision:
-    """See `Router.route`.
-
-    Raises:
-        NoCandidateError: no candidate can serve this; with the reason of each.
-    """
-    stay = policy.configuration.routing.conversations
-    turn = None
-    if hints.conversation and stay.enabled:
-        turn = conversations.last(hints.conversation, stay.forget_after_s)
-    candidates = policy.candidates(snapshot, predictor.candidates if predictor is not None else ())
-    rules = policy.rules(candidates, predictor.candidates if predictor is not None else ())
-    facts = rules.facts(
-        request,
-        features.task,
-        preference=_for_rules(policy.configuration.routing.preference if preference is None else preference),
-        hints=hints,
-        last_candidate=turn.candidate if turn is not None else "",
-        snapshot=snapshot,
-    )
-    choice = choose(
-        policy,
-        candidates,
-        rules,
-        facts,
-        predictor,
-        prediction,
-        features,
-        request,
-        preference,
-        snapshot=snapshot,
-        turn=turn,
-    )
-    first = choice.ranking[0]
-    if hints.conversation and stay.enabled:
+def decide(case: Case, moment: Moment, conversations: Conversations) -> Decision:
+    """See `Policy.decide`."""
+    stay = moment.configuration.routing.conversations
+    conversation = case.hints.conversation if stay.enabled else ""
+    turn = conversations.last(conversation, stay.forget_after_s) if conversation else None
+    choice = choose(case, moment, turn)
+    first, verdict = choice.ranking[0], choice.verdict
+    if conversation:
         chances = {entry.candidate: entry.p_success for entry in choice.ranking}
-        conversations.note(hints.conversation, first.candidate, chances, likely_tokens(request))
-    verdict = choice.verdict
+        conversations.note(conversation, first.candidate, chances, choice.needs.prompt_tokens)
     return Decision(
         candidate=first.candidate,
         confidence=first.p_success,
         reason=choice.reason,
         ranking=choice.ranking,
-        task=features.task,
-        novelty=prediction.novelty if prediction is not None else 1.0,
+        task=case.features.task,
+        novelty=case.novelty,
         out_of_depth=choice.out_of_depth,
         excluded=choice.excluded,
-        rules=tuple(rule.name for rule in verdict.rules),
+        rules=tuple([rule.name for rule in verdict.rules]),
         preference=told(choice.preference),
         decided_by=choice.decided_by,
         threshold=verdict.threshold,
         hold=verdict.hold,
-        secrets=tuple(facts.values.get("secrets", ())),
-        configuration=policy.fingerprint,
-        explainer=explainer,
+        secrets=choice.secrets,
+        configuration=moment.fingerprint,
+        features=case.features,
+        explainer=case.explain,
     )
-
-
-def _for_rules(preference: str | float | ExchangeRates) -> str | float:
-    """A preference as conditions see it: what a second and a cent are worth has no name there.
-
-    Raises:
-        RequestError: an unknown name or number.
-    """
-    if isinstance(preference, ExchangeRates):
-        return "custom"
-    exchange_rate(preference)
-    return preference

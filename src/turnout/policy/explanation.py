@@ -44,8 +44,9 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        decision = asdict(self.decision)
-        del decision["explainer"]
+        # `asdict` copies whatever it does not know, and behind these two stand arrays and the whole predictor.
+        decision = asdict(replace(self.decision, features=None, explainer=None))
+        del decision["features"], decision["explainer"]
         for entry, ranked in zip(decision["ranking"], self.decision.ranking, strict=True):
             if ranked.expected is not None:
                 entry["expected"]["total_s"] = ranked.expected.total_s

@@ -1,11 +1,11 @@
 """What conditions of rules can ask about one request: only what some rule reads, converted only where it changed.
 
-Converting a text for the expression engine takes 3 microseconds and a map of 8 candidates 180, so each thread keeps one
-prepared context and changes in it what differs from the request before.
+Converting a text for the expression engine takes 2 microseconds and a map of 8 candidates 180, so each thread keeps one
+prepared context and changes in it what differs from the request before. What a snapshot says is made once for all
+requests that are decided with it.
 
-Measured with 8 candidates on one core of a shared Intel Xeon: 15 variables and paths of ordinary rules take 20
-microseconds to make and 20 to hand over, all 28 of a set that reads everything 30 and 35. A condition that goes over all
-candidates adds 60 each time their state changed, so ask for a candidate by name where one is meant.
+A condition that goes over all candidates adds 60 microseconds each time their state changed (8 candidates, one core of a
+shared Intel Xeon), so ask for a candidate by name where one is meant.
 """
 
 from __future__ import annotations
@@ -13,45 +13,67 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import cel
 
 from turnout.config.expression_variables import MAX_ENTRIES
 from turnout.config.expressions import CompiledRule
-from turnout.policy.mentions import keywords, languages, words_of
-from turnout.policy.observed import CANDIDATE_FIELDS, PROVIDER_FIELDS, Observed, bounded
-from turnout.types import Hints, Request, Snapshot, Task
-from turnout.types.tokens import likely_tokens
+from turnout.policy.comparisons import Holds, Layers, Place, comparison_of
+from turnout.policy.observed import CANDIDATE_FIELDS, PROVIDER_FIELDS, Observed
+from turnout.policy.requested import MAPS, PLAIN, Maker, Requested, at
+from turnout.types import Request, Snapshot
 
+Values: TypeAlias = tuple[Any, ...]
+"""Of some variables, in an order that their sheet knows."""
+
+_SAID: Final = ("confidence", "margin")
 _ABSENT: Final = object()
 
 
-NO_HINTS: Final = Hints()
-
-
 class Facts:
-    """The variables of one request. Made by `FactSheet.of`; belongs to no thread."""
+    """The variables of one request. Made by `FactSheet.of`; belongs to no thread.
 
-    __slots__ = ("_sheet", "values")
+    They lie in layers, because each changes in its own time: what the snapshot says, what is asked, and what the
+    predictor said, which is empty until it has spoken.
+    """
 
-    def __init__(self, sheet: FactSheet, values: dict[str, Any]) -> None:
+    __slots__ = ("_sheet", "layers")
+
+    def __init__(self, sheet: FactSheet, seen: Values, asked: Values, said: Values = ()) -> None:
         self._sheet = sheet
-        self.values = values
+        self.layers: Layers = (seen, asked, said)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All variables by name."""
+        return {
+            name: self.layers[layer][index]
+            for name, (layer, index) in self._sheet.places.items()
+            if index < len(self.layers[layer])
+        }
 
     @property
     def context(self) -> cel.Context:
         """The prepared context of this thread. Use it before other facts of the same sheet are asked for theirs."""
         return self._sheet.context(self)
 
+    @property
+    def lean_context(self) -> cel.Context:
+        """Another one, which holds only what those conditions read that are no comparisons (see `FactSheet.compared`)."""
+        return self._sheet.lean_context(self)
+
     def after(self, confidence: float, margin: float) -> Facts:
         """The same request when the predictor has spoken."""
-        return Facts(self._sheet, {**self.values, "confidence": confidence, "margin": margin})
+        seen, asked, _ = self.layers
+        return Facts(self._sheet, seen, asked, (confidence, margin))
 
 
 class FactSheet:
     """Which facts a set of conditions reads, and how each is made. Safe to share between threads.
+
+    `places` says where in the layers of facts each variable lies, and `compared` what decides each condition without the
+    engine, None where that has to.
 
     Args:
         conditions: all conditions that the facts are for.
@@ -69,177 +91,124 @@ class FactSheet:
         self.variables = frozenset[str]().union(*(entry.variables for entry in conditions))
         self._scan = scan
         self._hour = hour
-        self._makers = self._makers_of(conditions)
+        seen, asked = _of_snapshot(conditions), self._of_request(conditions)
+        self._seen, self._asked = tuple(seen.values()), tuple(asked.values())
+        self._nothing = self.seen(None)
+        layers: tuple[Iterable[str], ...] = (seen, asked, _SAID)
+        self.places: Mapping[str, Place] = {
+            name: (layer, index) for layer, names in enumerate(layers) for index, name in enumerate(names)
+        }
+        self.compared: tuple[Holds | None, ...] = tuple(comparison_of(one.source, self.places) for one in conditions)
+        left = [one for one, compared in zip(conditions, self.compared, strict=True) if compared is None]
+        self._lean = {name: place for name, place in self.places.items() if any(_reads(one, name) for one in left)}
         self._local = threading.local()
-        self._seen = Observed(None)
 
-    def of(
-        self,
-        request: Request,
-        task: Task,
-        *,
-        preference: str | float = "balanced",
-        hints: Hints = NO_HINTS,
-        last_candidate: str = "",
-        turns: int | None = None,
-        snapshot: Snapshot | None = None,
-        secrets: Sequence[str] | None = None,
-    ) -> Facts:
+    def seen(self, snapshot: Snapshot | None) -> Values:
+        """What a snapshot says, for the facts of all requests that are decided with it; None where nothing watches."""
+        observed = Observed(snapshot)
+        return tuple([made(observed) for made in self._seen])
+
+    def of(self, requested: Requested, seen: Values | None = None) -> Facts:
         """The facts of one request.
 
         Args:
-            request: what is asked.
-            task: what kind of work it is.
-            preference: of the caller.
-            hints: what the caller says beside it.
-            last_candidate: who answered the last turn of the conversation here; empty for nobody.
-            turns: how many turns of it were answered here; None for as many as the request holds answers.
-            snapshot: of providers, candidates and resources; None where nothing watches them.
-            secrets: kinds that were found already; None to look now if a condition asks.
+            requested: what is asked, by whom; the kinds of secrets are put into it where a condition reads them.
+            seen: what the snapshot says; None without one.
         """
-        source = _Source(request, task, preference, hints, last_candidate, turns, self._observed(snapshot), secrets)
-        return Facts(self, {name: maker(source) for name, maker in self._makers})
+        return Facts(self, self._nothing if seen is None else seen, tuple([made(requested) for made in self._asked]))
 
     def context(self, facts: Facts) -> cel.Context:
         """The context of this thread, brought to the values of these facts."""
-        local = self._local
+        return self._prepared().whole.brought_to(facts.layers)
+
+    def lean_context(self, facts: Facts) -> cel.Context:
+        """See `Facts.lean_context`."""
+        return self._prepared().lean.brought_to(facts.layers)
+
+    def _prepared(self) -> _Contexts:
         try:
-            context: cel.Context = local.context
-            held: dict[str, Any] = local.held
+            found: _Contexts = self._local.contexts
         except AttributeError:
-            context, held = local.context, local.held = cel.Context(), {}
-            local.owner = None
-        if local.owner is not facts:
-            local.owner = None
-            for name, value in facts.values.items():
-                if held.get(name, _ABSENT) != value:
-                    held.pop(name, None)
-                    context.add_variable(name, value)
-                    held[name] = value
-            local.owner = facts
-        return context
+            found = self._local.contexts = _Contexts(_Prepared(self.places), _Prepared(self._lean))
+        return found
 
-    def _makers_of(self, conditions: Sequence[CompiledRule]) -> list[tuple[str, Maker]]:
-        """The name of each fact that conditions read, and how it is made."""
-        paths = {name: path for entry in conditions for name, path in entry.paths.items()}
-        whole = sorted({name for entry in conditions for name in entry.whole})
-        found = [(name, maker) for name, maker in self._plain().items() if name in self.variables]
-        found += [(name, _of_path(path)) for name, path in paths.items()]
-        return found + [(name, self._of_whole(name, conditions)) for name in whole]
-
-    def _plain(self) -> dict[str, Maker]:
-        """How each variable is made that is no map."""
+    def _of_request(self, conditions: Sequence[CompiledRule]) -> dict[str, Maker]:
+        """How each fact about a request is made that conditions read, by its name."""
+        plain = {**PLAIN, "hour": lambda _: self._hour(), "secrets": self._secrets}
+        paths = {name: path for entry in conditions for name, path in entry.paths.items() if path[0] in MAPS}
+        whole = frozenset[str]().union(*(entry.whole for entry in conditions))
         return {
-            "task_type": lambda of: of.task.type,
-            "complexity": lambda of: of.task.complexity,
-            "complexity_score": lambda of: of.task.complexity_score,
-            "tier": lambda of: of.task.tier,
-            "tier_score": lambda of: of.task.tier_score,
-            "files": lambda of: len(of.request.files),
-            "tools": lambda of: len(of.request.tools),
-            "images": lambda of: sum(len(message.images) for message in of.request.messages),
-            "turns": lambda of: _count(of.request, "user"),
-            "prompt_tokens": lambda of: likely_tokens(of.request),
-            "prompt_chars": lambda of: len(of.request.prompt),
-            "languages": lambda of: languages(of.request.prompt, of.words),
-            "keywords": lambda of: keywords(of.words),
-            "preference": lambda of: bounded(of.preference) if isinstance(of.preference, str) else float(of.preference),
-            "hour": lambda _: self._hour(),
-            "secrets": self._secrets,
+            **{name: made for name, made in plain.items() if name in self.variables},
+            **{name: at(path) for name, path in paths.items()},
+            **{name: made for name, made in MAPS.items() if name in whole},
         }
 
-    def _secrets(self, source: _Source) -> list[str]:
-        found = source.secrets
-        if found is None:
-            found = self._scan(source.request) if self._scan is not None else ()
-        return list(found)[:MAX_ENTRIES]
-
-    def _of_whole(self, name: str, conditions: Sequence[CompiledRule]) -> Maker:
-        """How a map is made that conditions use otherwise than by a path."""
-        asked = [entry.whole[name] for entry in conditions if name in entry.whole]
-        names = None if None in asked else frozenset[str]().union(*(entry for entry in asked if entry is not None))
-        fields = frozenset[str]().union(*(entry.members for entry in conditions if name in entry.whole))
-        if name == "provider":
-            return lambda of: of.seen.all_providers(names, fields)
-        if name == "candidate":
-            return lambda of: of.seen.all_candidates(names, fields)
-        return _MAPS[name]
-
-    def _observed(self, snapshot: Snapshot | None) -> Observed:
-        """The last snapshot is kept as it was read."""
-        seen = self._seen
-        if seen.snapshot is not snapshot:
-            seen = self._seen = Observed(snapshot)
-        return seen
+    def _secrets(self, requested: Requested) -> list[str]:
+        if requested.secrets is None:
+            requested.secrets = self._scan(requested.request) if self._scan is not None else ()
+        return list(requested.secrets)[:MAX_ENTRIES]
 
 
-def _of_path(path: tuple[str, ...]) -> Maker:
+class _Prepared:
+    """A context of the engine for some variables, and what it holds."""
+
+    __slots__ = ("_context", "_held", "_layers", "_places")
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._context = cel.Context()
+        self._places = [(name, *place) for name, place in places.items()]
+        self._held: dict[str, Any] = {}
+        self._layers: Layers = ()
+
+    def brought_to(self, layers: Layers) -> cel.Context:
+        """The context, with the values of these layers."""
+        if self._layers is not layers:
+            self._layers = ()  # until all of it is there
+            for name, layer, index in self._places:
+                values = layers[layer]
+                if index < len(values) and self._held.get(name, _ABSENT) != values[index]:
+                    self._held.pop(name, None)
+                    self._context.add_variable(name, values[index])
+                    self._held[name] = values[index]
+            self._layers = layers
+        return self._context
+
+
+class _Contexts(NamedTuple):
+    """Those of one thread."""
+
+    whole: _Prepared
+    lean: _Prepared
+
+
+def _reads(condition: CompiledRule, name: str) -> bool:
+    """Whether a condition reads a fact of this name."""
+    return name in condition.paths or name in condition.whole or name in condition.variables
+
+
+def _of_snapshot(conditions: Sequence[CompiledRule]) -> dict[str, Callable[[Observed], Any]]:
+    """How each fact about the outside is made that conditions read, by its name."""
+    paths = {name: path for entry in conditions for name, path in entry.paths.items() if path[0] not in MAPS}
+    whole = sorted(frozenset[str]().union(*(entry.whole for entry in conditions)) - MAPS.keys())
+    return {name: _at(path) for name, path in paths.items()} | {name: _whole(name, conditions) for name in whole}
+
+
+def _at(path: tuple[str, ...]) -> Callable[[Observed], Any]:
     """How the value at the end of a path is made; None where it is absent."""
-    if path[0] in ("provider", "candidate"):
-        name, read = path[1], (PROVIDER_FIELDS if path[0] == "provider" else CANDIDATE_FIELDS)[path[2]]
-        return lambda of: read(of.seen, name)
-    owner, field = _MAPS[path[0]], path[1]
-    return lambda of: owner(of).get(field)
+    owner, name = path[:2]
+    if owner == "resources":
+        return lambda seen: seen.resources.get(name)
+    read = (PROVIDER_FIELDS if owner == "provider" else CANDIDATE_FIELDS)[path[2]]
+    return lambda seen: read(seen, name)
 
 
-class _Source:
-    """What facts are made of."""
-
-    def __init__(
-        self,
-        request: Request,
-        task: Task,
-        preference: str | float,
-        hints: Hints,
-        last_candidate: str,
-        turns: int | None,
-        seen: Observed,
-        secrets: Sequence[str] | None,
-    ) -> None:
-        self.request = request
-        self.task = task
-        self.preference = preference
-        self.hints = hints
-        self.last_candidate = last_candidate
-        self.turns = turns
-        self.seen = seen
-        self.secrets = secrets
-        self._words: list[bytes] | None = None
-        self._headers: dict[str, str] | None = None
-
-    @property
-    def words(self) -> list[bytes]:
-        """Words of the prompt, for keywords and languages alike."""
-        if self._words is None:
-            self._words = words_of(self.request.prompt)
-        return self._words
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Hints by names in lower case with underscores."""
-        if self._headers is None:
-            first = islice(self.hints.headers.items(), MAX_ENTRIES)
-            self._headers = {bounded(name).lower().replace("-", "_"): bounded(value) for name, value in first}
-        return self._headers
-
-    @property
-    def conversation(self) -> dict[str, Any]:
-        """Fields of the variable of this name."""
-        return {
-            "present": bool(self.hints.conversation),
-            "turns": self.turns if self.turns is not None else _count(self.request, "assistant"),
-            "candidate": bounded(self.last_candidate),
-        }
-
-
-Maker: TypeAlias = Callable[[_Source], Any]
-
-_MAPS: Final[Mapping[str, Maker]] = {
-    "header": lambda of: of.headers,
-    "conversation": lambda of: of.conversation,
-    "resources": lambda of: of.seen.resources,
-}
-
-
-def _count(request: Request, role: str) -> int:
-    return sum(message.role == role for message in request.messages)
+def _whole(name: str, conditions: Sequence[CompiledRule]) -> Callable[[Observed], Any]:
+    """How a map is made that conditions use otherwise than by a path."""
+    asked = [entry.whole[name] for entry in conditions if name in entry.whole]
+    names = None if None in asked else frozenset[str]().union(*(entry for entry in asked if entry is not None))
+    fields = frozenset[str]().union(*(entry.members for entry in conditions if name in entry.whole))
+    if name == "provider":
+        return lambda seen: seen.all_providers(names, fields)
+    if name == "candidate":
+        return lambda seen: seen.all_candidates(names, fields)
+    return lambda seen: seen.resources

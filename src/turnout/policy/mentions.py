@@ -25,11 +25,17 @@ _KEYWORD_OF: Final = _by_form(KEYWORDS)
 _LANGUAGE_OF: Final = _by_form(LANGUAGES)
 _KEYWORD_FORMS: Final = frozenset(_KEYWORD_OF)
 _LANGUAGE_FORMS: Final = frozenset(_LANGUAGE_OF)
+_FORMS: Final = _KEYWORD_FORMS | _LANGUAGE_FORMS
 
 
 def words_of(prompt: str) -> list[bytes]:
     """Lower-case words at the head and the tail of a prompt, in UTF-8."""
     return _ends(prompt).encode("utf-8", "replace").translate(_CUT).split()
+
+
+def known_words(prompt: str) -> frozenset[bytes]:
+    """Those of its words that mean a keyword or a language."""
+    return _FORMS.intersection(words_of(prompt))
 
 
 def keywords(words: Iterable[bytes]) -> list[str]:

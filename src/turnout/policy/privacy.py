@@ -34,7 +34,7 @@ _SHIFT: Final = np.uint32(16)
 _DIGITS: Final = bytes(48 if 48 <= byte < 58 else 32 if byte in b" -" else 46 for byte in range(256))
 """Digits as 0, blanks and dashes as blanks, all else as dots: a long number is then a run of two signs."""
 
-_LONG_NUMBERS: Final = (b"0" * 10, b"0000 0000 00", b"0000 000000")
+_TEN_DIGITS, _BY_FOUR, _BY_SIX = b"0" * 10, b"0000 0000 00", b"0000 000000"
 """One of these is in every card number and IBAN that can be found, and in hardly any prompt."""
 
 _LONG_NUMBER: Final = re.compile(rb"0[0 ]{9,}+")
@@ -60,15 +60,11 @@ _IBAN: Final = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(
 _TEST_IBANS: Final = frozenset((b"DE89370400440532013000", b"GB82WEST12345698765432", b"GB29NWBK60161331926819"))
 
 
-def _word(marker: str) -> int:
-    return int.from_bytes(marker.encode(), "little") | int(_FOLD)
-
-
-def _by_marker(patterns: Iterable[Pattern]) -> dict[int, tuple[Pattern, ...]]:
-    found: dict[int, tuple[Pattern, ...]] = {}
+def _by_marker(patterns: Iterable[Pattern]) -> dict[bytes, tuple[Pattern, ...]]:
+    found: dict[bytes, tuple[Pattern, ...]] = {}
     for entry in patterns:
         for marker in entry.markers:
-            found[_word(marker)] = (*found.get(_word(marker), ()), entry)
+            found[marker.encode()] = (*found.get(marker.encode(), ()), entry)
     return found
 
 
@@ -78,7 +74,7 @@ _AT: Final = _by_marker(PATTERNS)
 def _table(multiplier: np.uint32) -> NDArray[np.bool_]:
     """Whether the upper half of the product of a window with a multiplier is that of some marker."""
     table = np.zeros(1 << 16, np.bool_)
-    table[(np.array(list(_AT), np.uint32) * multiplier) >> _SHIFT] = True
+    table[((np.frombuffer(b"".join(_AT), "<u4") | _FOLD) * multiplier) >> _SHIFT] = True
     return table
 
 
@@ -127,8 +123,7 @@ class SecretScanner:
         if len(text) > self._max_characters:
             text = text[: self._max_characters]
         raw = text.encode("utf-8", "replace")
-        found = _kinds_at_markers(raw)
-        found.update(_numbers(raw))
+        found = _kinds_at_markers(raw) | _numbers(raw)
         kinds = [kind for kind in KINDS if kind in found] if found else []
         kinds += [name for name, pattern in self._own if pattern.search(text)]
         return tuple(kinds)
@@ -150,48 +145,46 @@ def _texts(request: Request) -> Iterator[str]:
 def _kinds_at_markers(raw: bytes) -> set[str]:
     """Kinds whose pattern matches where one of its markers stands."""
     found: set[str] = set()
-    for place, window in _marked(raw):
-        for entry in _AT.get(window, ()):
-            start = place - entry.offset
-            if entry.kind in found or start < 0:
-                continue
-            match = entry.pattern.match(raw, start)
-            if match is not None and (entry.accepts is None or entry.accepts(match)):
-                found.add(entry.kind)
+    for first in range(0, len(raw) - 3, _BLOCK):
+        for place in _places(raw, first):
+            for entry in _AT.get(raw[place : place + 4].lower(), ()):
+                start = place - entry.offset
+                if entry.kind in found or start < 0:
+                    continue
+                match = entry.pattern.match(raw, start)
+                if match is not None and (entry.accepts is None or entry.accepts(match)):
+                    found.add(entry.kind)
     return found
 
 
-def _marked(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Places where a marker may stand, each with the four bytes there, without case."""
-    size = len(raw) - 3
-    for first in range(0, size, _BLOCK):
-        # Each window begins one byte after the one before.
-        windows = np.ndarray((min(_BLOCK, size - first),), "<u4", raw, first, (1,)) | _FOLD
-        hashes = windows * _KNUTH
-        hashes >>= _SHIFT
-        places = _TABLE.take(hashes).nonzero()[0]
-        if places.size > _FEW:
-            places = places[_SECOND_TABLE.take((windows.take(places) * _FIBONACCI) >> _SHIFT)]
-        if places.size:
-            words = windows.take(places).tolist()
-            yield from zip((places + first if first else places).tolist(), words, strict=True)
+def _places(raw: bytes, first: int) -> list[int]:
+    """Places in the block from there on where a marker may stand."""
+    # Each window begins one byte after the one before.
+    windows = np.ndarray((min(_BLOCK, len(raw) - 3 - first),), "<u4", raw, first, (1,)) | _FOLD
+    hashes = windows * _KNUTH
+    hashes >>= _SHIFT
+    places = _TABLE.take(hashes).nonzero()[0]
+    if len(places) > _FEW:
+        places = places[_SECOND_TABLE.take((windows.take(places) * _FIBONACCI) >> _SHIFT)]
+    found: list[int] = (places + first).tolist() if first else places.tolist()
+    return found
 
 
-def _numbers(raw: bytes) -> Iterator[str]:
+def _numbers(raw: bytes) -> set[str]:
     """Card numbers and IBANs whose check digits are right."""
-    card = iban = False
+    found: set[str] = set()
     digits = raw.translate(_DIGITS)
-    if not any(number in digits for number in _LONG_NUMBERS):
-        return
+    if not (_TEN_DIGITS in digits or _BY_FOUR in digits or _BY_SIX in digits):
+        return found
     for run in _LONG_NUMBER.finditer(digits):
         start, end = run.span()
-        card = card or any(_is_card(found[0]) for found in _CARD.finditer(raw, start, end + 2))
+        if CARD not in found and any(_is_card(match[0]) for match in _CARD.finditer(raw, start, end + 2)):
+            found.add(CARD)
         # Letters stand before the digits, and in some countries between them.
-        iban = iban or any(_is_iban(found[0]) for found in _IBAN.finditer(raw, max(0, start - 10), end + 24))
-    if card:
-        yield CARD
-    if iban:
-        yield IBAN
+        near = max(0, start - 10), end + 24
+        if IBAN not in found and any(_is_iban(match[0]) for match in _IBAN.finditer(raw, *near)):
+            found.add(IBAN)
+    return found
 
 
 def _is_card(written: bytes) -> bool:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from turnout.config.paths import champion_folder
 from turnout.errors import ArtifactError, ArtifactMissingError, ConfigurationError, NoCandidateError, RequestError
-from turnout.features import Features, extract
+from turnout.features import extract
+from turnout.policy import plain
+from turnout.policy.case import Case
 from turnout.policy.conversations import Conversations
-from turnout.policy.utility import utilities
-from turnout.predictor import Prediction, Predictor, load
-from turnout.types import Decision, Hints, Ranked, Request, RequestLike, Snapshot
+from turnout.predictor import Predictor, load
+from turnout.types import Decision, Hints, Request, RequestLike, Snapshot
 
 if TYPE_CHECKING:
     from turnout.config.rules import ExchangeRates
-    from turnout.policy.explanation import Explanation
     from turnout.policy.policy import Policy
 
 logger = logging.getLogger(__name__)
@@ -150,83 +147,12 @@ class Router:
         predictor, policy = self._predictor, self._policy  # read once: a reload in between must not mix two
         features = extract(request)
         prediction = predictor.predict(features) if predictor is not None else None
-
-        def explainer(decision: Decision) -> Explanation:
-            from turnout.policy.explanation import explain  # for people who ask, not for the request's path
-
-            return explain(decision, predictor, features, request, in_conversation=bool(hints.conversation))
-
+        case = Case(request, features, predictor, prediction, preference, hints)
         if policy is not None:
-            from turnout.policy.decide import decide  # rules bring a parser that a router without them never needs
-
-            return decide(
-                policy,
-                self._conversations,
-                predictor,
-                prediction,
-                features,
-                request,
-                preference,
-                hints,
-                snapshot,
-                explainer,
-            )
+            return policy.decide(case, self._conversations, snapshot)
         assert predictor is not None and prediction is not None
-        return _learned(predictor, prediction, features, "balanced" if preference is None else preference, explainer)
+        return plain.decide(case, predictor, prediction)
 
     def answered(self, conversation: str, candidate: str) -> None:
         """Another candidate than the chosen one answered in the end; the next turn should know."""
         self._conversations.correct(conversation, candidate)
-
-
-def _learned(
-    predictor: Predictor,
-    prediction: Prediction,
-    features: Features,
-    preference: str | float | ExchangeRates,
-    explainer: Callable[[Decision], Explanation],
-) -> Decision:
-    """A decision from the predictor alone."""
-    if not isinstance(preference, str | int | float):
-        raise RequestError("what a second and a cent are worth counts under a configuration only")
-    values = utilities(prediction, preference)
-    out_of_depth = prediction.novelty > predictor.novelty_limit
-    cautious = out_of_depth and features.task.tier == "strong"
-    order = np.argsort(-(prediction.p_success if cautious else values), kind="stable").tolist()
-    p_success, utility = prediction.p_success.tolist(), values.tolist()
-    seconds = None if prediction.seconds is None else prediction.seconds.tolist()
-    cost = None if prediction.cost_usd is None else prediction.cost_usd.tolist()
-    ranking = tuple(
-        Ranked(
-            predictor.candidates[position],
-            p_success[position],
-            None if seconds is None else seconds[position],
-            None if cost is None else cost[position],
-            utility[position],
-        )
-        for position in order
-    )
-    return Decision(
-        candidate=ranking[0].candidate,
-        confidence=ranking[0].p_success,
-        reason=_reason(ranking, preference, cautious),
-        ranking=ranking,
-        task=features.task,
-        novelty=prediction.novelty,
-        out_of_depth=out_of_depth,
-        preference=str(preference),
-        decided_by="caution" if cautious else "utility",
-        explainer=explainer,
-    )
-
-
-def _reason(ranking: tuple[Ranked, ...], preference: str | float, cautious: bool) -> str:
-    """One sentence that a person reads."""
-    first = ranking[0]
-    if cautious:
-        return "unlike anything seen in training and judged strong-tier: the most likely to succeed"
-    surest = max(ranking, key=lambda entry: entry.p_success)
-    if surest is first:
-        return f"the most likely to succeed ({first.p_success:.0%}) and worth its expense at preference {preference}"
-    gain = (surest.p_success - first.p_success) * 100
-    return f"{surest.candidate} would add {gain:.0f} points of success, too little for its expense at preference {preference}"

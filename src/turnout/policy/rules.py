@@ -11,15 +11,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from turnout.config.expression_variables import AFTER_PREDICTION
 from turnout.config.expressions import CompiledRule, ExpressionError, compile_rule
 from turnout.config.rules import Rule
-from turnout.policy.facts import NO_HINTS, Facts, FactSheet
+from turnout.policy.comparisons import Holds
+from turnout.policy.facts import Facts, FactSheet, Values
+from turnout.policy.requested import Requested
 from turnout.policy.verdict import NOTHING_SAID, Forced, Preferred, Spoken, Verdict
-from turnout.types import TIERS, Hints, Request, Snapshot, Task
+from turnout.types import TIERS, Request, Snapshot
 
 __all__ = ["Forced", "Preferred", "RuleBook", "Spoken", "Verdict"]
+
+_REMEMBERED: Final = 1000
+"""Verdicts of one book that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,14 @@ class _Entry:
     forbid: tuple[str, ...]
     effects: tuple[str, ...]
     unmatched: tuple[str, ...]
+
+
+class _Heard(NamedTuple):
+    """Where in the order a rule stands, and what decides its condition: a comparison where it is one, else the engine."""
+
+    position: int
+    compared: Holds | None
+    condition: CompiledRule
 
 
 class RuleBook:
@@ -70,10 +84,13 @@ class RuleBook:
         self._arrange()
 
     def _arrange(self) -> None:
-        late = [bool(entry.condition.variables & AFTER_PREDICTION) for entry in self._entries]
-        evaluators = [(position, entry.condition.evaluate) for position, entry in enumerate(self._entries)]
-        self._first = [pair for pair, waits in zip(evaluators, late, strict=True) if not waits]
-        self._second = [pair for pair, waits in zip(evaluators, late, strict=True) if waits]
+        heard = [
+            _Heard(position, compared, entry.condition)
+            for position, (entry, compared) in enumerate(zip(self._entries, self._sheet.compared, strict=True))
+        ]
+        self._first = [one for one in heard if not one.condition.variables & AFTER_PREDICTION]
+        self._second = [one for one in heard if one.condition.variables & AFTER_PREDICTION]
+        self._verdicts: dict[tuple[int, ...], Verdict] = {(): NOTHING_SAID}
 
     def with_candidates(self, candidates: Sequence[str], tiers: Mapping[str, Sequence[str]] | None = None) -> RuleBook:
         """The same rules over other candidates; nothing is compiled again."""
@@ -106,36 +123,17 @@ class RuleBook:
         """How often the condition of a rule failed, and so counted as false, by the name of the rule."""
         return {entry.rule.name: entry.condition.failures for entry in self._entries if entry.condition.failures}
 
-    def facts(
-        self,
-        request: Request,
-        task: Task,
-        *,
-        preference: str | float = "balanced",
-        hints: Hints = NO_HINTS,
-        last_candidate: str = "",
-        turns: int | None = None,
-        snapshot: Snapshot | None = None,
-        secrets: Sequence[str] | None = None,
-    ) -> Facts:
+    def seen(self, snapshot: Snapshot | None) -> Values:
+        """What these rules ask about the outside; see `FactSheet.seen`."""
+        return self._sheet.seen(snapshot)
+
+    def facts(self, requested: Requested, seen: Values | None = None) -> Facts:
         """What these rules ask about a request; see `FactSheet.of`."""
-        return self._sheet.of(
-            request,
-            task,
-            preference=preference,
-            hints=hints,
-            last_candidate=last_candidate,
-            turns=turns,
-            snapshot=snapshot,
-            secrets=secrets,
-        )
+        return self._sheet.of(requested, seen)
 
     def apply(self, facts: Facts) -> Verdict:
         """What the rules say that need no prediction. Never fails: a condition that errs does not hold."""
-        if not self._first:
-            return NOTHING_SAID
-        context = facts.context
-        return self._verdict([position for position, holds in self._first if holds(context)])
+        return self._said(tuple(_holding(self._first, facts)))
 
     def apply_after(self, facts: Facts, verdict: Verdict, *, confidence: float, margin: float) -> Verdict:
         """What all rules say, those included that wait for the predictor.
@@ -148,13 +146,19 @@ class RuleBook:
         """
         if not self._second:
             return verdict
-        context = facts.after(confidence, margin).context
-        late = [position for position, holds in self._second if holds(context)]
-        return self._verdict(sorted([*verdict.matched, *late])) if late else verdict
+        late = _holding(self._second, facts.after(confidence, margin))
+        return self._said(tuple(sorted([*verdict.matched, *late]))) if late else verdict
 
-    def _verdict(self, matched: Sequence[int]) -> Verdict:
-        if not matched:
-            return NOTHING_SAID
+    def _said(self, matched: tuple[int, ...]) -> Verdict:
+        """What those rules say that hold, remembered: the same few sets of rules come again and again."""
+        verdict = self._verdicts.get(matched)
+        if verdict is None:
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            verdict = self._verdicts[matched] = self._verdict(matched)
+        return verdict
+
+    def _verdict(self, matched: tuple[int, ...]) -> Verdict:
         entries = [self._entries[position] for position in matched]
         forbidden: dict[str, str] = {}
         for entry in entries:
@@ -176,7 +180,7 @@ class RuleBook:
             hold=bool(first["hold"].rule.then.hold) if "hold" in first else False,
             require_local=bool(first["require_local"].rule.then.require_local) if "require_local" in first else False,
             rules=tuple(spoken),
-            matched=tuple(matched),
+            matched=matched,
         )
 
     @staticmethod
@@ -190,6 +194,22 @@ class RuleBook:
             return False
         first[effect] = entry
         return True
+
+
+def _holding(rules: Sequence[_Heard], facts: Facts) -> list[int]:
+    """The positions of those rules whose conditions hold."""
+    layers, found = facts.layers, []
+    for position, compared, condition in rules:
+        if compared is None:
+            holds = condition.evaluate(facts.lean_context)
+        else:
+            try:
+                holds = compared(layers)
+            except TypeError:
+                holds = condition.evaluate(facts.context)
+        if holds:
+            found.append(position)
+    return found
 
 
 def _preferred(entry: _Entry, forbidden: Mapping[str, str]) -> Preferred:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from turnout.policy.candidates import TYPICAL_ANSWER_TOKENS, Candidate, Needs
@@ -24,46 +25,80 @@ _FIRST_TOKEN_S: Final = 0.1
 _FEW_ANSWERS: Final = 5
 
 
-def expected_seconds(
-    candidate: Candidate,
-    state: CandidateState | None,
-    needs: Needs,
-    *,
-    known_tokens: int = 0,
-    evict_s: float = 0.0,
-    slower: float = 1.0,
-    ahead_s: float = 0.0,
-) -> ExpectedSeconds:
-    """Expected time of one answer.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one candidate would answer if it were asked now. What is missing is the request: `expected` adds it.
 
-    Args:
-        candidate: as configured.
-        state: as last seen; None where nothing watches it.
-        needs: of the request.
-        known_tokens: how much of the prompt the candidate has read before in this conversation and holds in its cache.
-        evict_s: what bringing back the language models that make room for it will take.
-        slower: by how much a busy machine stretches prefill and decode.
-        ahead_s: the wait behind what runs and waits at its provider (see `waits_s`).
+    Rates are in tokens a second. `evict_s` is what bringing back the language models that make room for it will take,
+    `slower` by how much a busy machine stretches prefill and decode, `lengthy` how long its answers are by the typical
+    one, and `measured` says that its rates were.
     """
-    speeds = state.speeds if state is not None else None
-    decode, prefill, first_s = _rates(candidate, state)
-    prefill_s = (first_s + max(0, needs.prompt_tokens - known_tokens) / prefill) * slower
-    decode_s = _answer_tokens(state, needs) / decode * slower
-    load_s = queue_s = 0.0
-    if state is not None:
-        queue_s = ahead_s
-        if state.model is not None and state.is_cold:
-            load_s = likely_load_s(candidate, state)
-            if state.model.loading:
-                load_s /= 2
-    measured = speeds is not None and speeds.decode_tokens_per_s is not None
-    return ExpectedSeconds(load_s, queue_s, prefill_s, decode_s, evict_s, measured)
+
+    first_token_s: float
+    prefill_tokens_per_s: float
+    decode_tokens_per_s: float
+    lengthy: float
+    load_s: float
+    queue_s: float
+    evict_s: float
+    slower: float
+    measured: bool
+
+    @staticmethod
+    def of(
+        candidate: Candidate,
+        state: CandidateState | None,
+        *,
+        evict_s: float = 0.0,
+        slower: float = 1.0,
+        ahead_s: float = 0.0,
+    ) -> Pace:
+        """What was measured of it, else what is likely.
+
+        Args:
+            candidate: as configured.
+            state: as last seen; None where nothing watches it.
+            evict_s, slower: see above.
+            ahead_s: the wait behind what runs and waits at its provider (see `waits_s`).
+        """
+        decode, prefill, first_s = _rates(candidate, state)
+        load_s = queue_s = 0.0
+        if state is not None:
+            queue_s = ahead_s
+            if state.model is not None and state.is_cold:
+                load_s = likely_load_s(candidate, state)
+                if state.model.loading:
+                    load_s /= 2
+        measured = state is not None and state.speeds.decode_tokens_per_s is not None
+        return Pace(first_s, prefill, decode, _lengthy(state), load_s, queue_s, evict_s, slower, measured)
+
+    def expected(self, needs: Needs, known_tokens: int = 0) -> ExpectedSeconds:
+        """Expected time of one answer.
+
+        Args:
+            needs: of the request.
+            known_tokens: how much of the prompt the candidate has read before in this conversation and holds in its
+                cache.
+        """
+        unread = max(0, needs.prompt_tokens - known_tokens)
+        tokens = needs.answer_tokens * self.lengthy
+        if needs.most_answer_tokens is not None:
+            tokens = min(tokens, needs.most_answer_tokens)
+        return ExpectedSeconds(
+            self.load_s,
+            self.queue_s,
+            (self.first_token_s + unread / self.prefill_tokens_per_s) * self.slower,
+            tokens / self.decode_tokens_per_s * self.slower,
+            self.evict_s,
+            self.measured,
+        )
 
 
 def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[str, float]:
     """The wait for a slot at each candidate of one provider, in seconds.
 
-    What runs is half done on average, what waits is not begun; both at the measured time of an answer, over the slots.
+    What runs and waits takes what was expected of each request, or where that is not known the measured time of an
+    answer, of which what runs has half behind it; over the slots.
     What waits for a candidate that is not loaded waits for its load too, and so does everybody behind it. A cold
     candidate has to wait until one that is at work makes room.
     """
@@ -75,7 +110,8 @@ def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[st
             continue
         service_s = state.speeds.service_s or _likely_service_s(candidate, state)
         load_s = likely_load_s(candidate, state) if state.waiting and state.is_cold else 0.0
-        work[candidate.name] = (0.5 * state.running + state.waiting) * service_s + load_s
+        left_s = (0.5 * state.running + state.waiting) * service_s if state.work_s is None else state.work_s
+        work[candidate.name] = left_s + load_s
         busy_s[candidate.name] = 0.5 * service_s if state.running else 0.0
         total += state.running + state.waiting
     found: dict[str, float] = {}
@@ -99,13 +135,12 @@ def _likely_service_s(candidate: Candidate, state: CandidateState) -> float:
     return first_s + TYPICAL_ANSWER_TOKENS / decode
 
 
-def _answer_tokens(state: CandidateState | None, needs: Needs) -> float:
-    """The guess for the kind of task, brought to the level of what this candidate has been seen to write."""
+def _lengthy(state: CandidateState | None) -> float:
+    """How long the answers of this candidate have been seen to be, by the typical one."""
     speeds = state.speeds if state is not None else None
-    tokens = float(needs.answer_tokens)
-    if speeds is not None and speeds.answer_tokens is not None and speeds.measurements >= _FEW_ANSWERS:
-        tokens *= speeds.answer_tokens / TYPICAL_ANSWER_TOKENS
-    return tokens if needs.most_answer_tokens is None else min(tokens, needs.most_answer_tokens)
+    if speeds is None or speeds.answer_tokens is None or speeds.measurements < _FEW_ANSWERS:
+        return 1.0
+    return speeds.answer_tokens / TYPICAL_ANSWER_TOKENS
 
 
 def _rates(candidate: Candidate, state: CandidateState | None) -> tuple[float, float, float]:

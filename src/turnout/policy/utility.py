@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from sys import float_info
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from turnout.errors import RequestError
 from turnout.predictor import Prediction
 from turnout.types import PREFERENCES, Preference
@@ -37,15 +34,20 @@ def exchange_rate(preference: str | float) -> float:
     raise RequestError(f"preference {preference!r} is neither {', '.join(PREFERENCES)} nor a number of 0 or more")
 
 
-def relative_expense(prediction: Prediction) -> NDArray[np.float64]:
-    """Expense of each candidate, 1 for the most expensive: float64 of shape (n_candidates,)."""
+def relative_expense(prediction: Prediction) -> list[float]:
+    """Expense of each candidate, 1 for the most expensive."""
     for measure in (prediction.cost_usd, prediction.seconds):
-        if measure is not None and float(measure.max()) > 0:
-            return np.asarray(measure / measure.max(), np.float64)
+        if measure is not None and (most := measure.max()) > 0:
+            relative: list[float] = (measure / most).tolist()
+            return relative
     n = len(prediction.p_success)
-    return np.arange(n) / max(n - 1, 1)
+    return [place / max(n - 1, 1) for place in range(n)]
 
 
-def utilities(prediction: Prediction, preference: str | float) -> NDArray[np.float64]:
+def utilities(prediction: Prediction, preference: str | float) -> list[float]:
     """Utility of each candidate for one request."""
-    return prediction.p_success - exchange_rate(preference) * relative_expense(prediction)
+    rate = exchange_rate(preference)
+    return [
+        p - rate * expense
+        for p, expense in zip(prediction.p_success.tolist(), relative_expense(prediction), strict=True)
+    ]

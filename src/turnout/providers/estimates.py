@@ -24,6 +24,7 @@ SMOOTHING: Final = 0.15
 VERSION: Final = 1
 _SHORT_PROMPT_TOKENS: Final = 256  # below it the first token's time is overhead, above it mostly prefill
 _SLOW_PREFILL_TOKENS_PER_S: Final = 50.0  # a large language model on a small CPU
+_LEAST_WRITING: Final = 0.5  # of the time of an answer in one piece, whatever reading is thought to take
 _FEW_TOKENS: Final = 8  # too few to tell a decode rate from noise
 
 
@@ -133,7 +134,10 @@ class Estimates:
                 known.prefill_tokens_per_s.add(prompt / prefill_s if prefill_s > 0 else 0.0)
             decode_s = timings.decode_s or total_s - first_token_s
         else:
-            decode_s = timings.decode_s or 0.0
+            # In one piece nobody saw where reading ended: what it is known to take is left out, the rest was writing.
+            rate = known.prefill_tokens_per_s.value
+            reading_s = (known.first_token_s.value or 0.0) + (prompt / rate if rate else 0.0)
+            decode_s = timings.decode_s or max(total_s - reading_s, _LEAST_WRITING * total_s)
             if timings.prefill_s and prompt >= _SHORT_PROMPT_TOKENS and not usage.cached_tokens:
                 known.prefill_tokens_per_s.add(prompt / timings.prefill_s)
         if made >= _FEW_TOKENS and decode_s > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from turnout.types.task import Task
@@ -30,6 +30,11 @@ class ExpectedSeconds:
     def total_s(self) -> float:
         """All parts together; `evict_s` is what bringing back the language model that made room will take."""
         return self.load_s + self.queue_s + self.prefill_s + self.decode_s + self.evict_s
+
+    def answering_in(self, answer_s: float) -> ExpectedSeconds:
+        """The same where reading and writing together take so long, as history tells; their shares stay."""
+        share = answer_s / (self.prefill_s + self.decode_s)
+        return replace(self, prefill_s=share * self.prefill_s, decode_s=share * self.decode_s)
 
 
 @dataclass(frozen=True, slots=True)

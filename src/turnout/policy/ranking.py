@@ -1,0 +1,73 @@
+"""The candidates that can serve, best first: what each is likely to achieve against what it is expected to take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter
+from typing import Final
+
+from turnout.config.rules import ExchangeRates
+from turnout.policy.case import Case
+from turnout.policy.conversations import Turn, inherited
+from turnout.policy.shortlist import Entry
+from turnout.policy.utility import exchange_rate
+from turnout.policy.worth import Prospect, worths
+from turnout.types import ExpectedSeconds, Ranked
+
+_UNLEARNED: Final = 0.5  # nothing is known of anybody: an even chance for all, so that seconds, cost and order decide
+
+
+_BY_CHANCE: Final = attrgetter("p_success")
+_BY_UTILITY: Final = attrgetter("utility")
+
+
+def rank(
+    entries: Sequence[Entry], case: Case, preference: str | float | ExchangeRates, turn: Turn | None = None
+) -> list[Ranked]:
+    """Best first: by utility, or by the chance of success alone where the case asks for caution.
+
+    Args:
+        entries: those that can serve, in the configured order, which decides between equals.
+        case: what is asked, and what the predictor says.
+        preference: the one that counts.
+        turn: the turn before of the conversation, whose chances a short follow-up inherits.
+    """
+    predicted, usual = _predicted(case)
+    share = inherited(case.request.prompt) if turn is not None else 0.0
+    prospects: list[Prospect] = []
+    expectations: list[ExpectedSeconds | None] = []
+    added: list[float] = []
+    for candidate, expected, cost_usd in entries:
+        own, seconds, cost = predicted.get(candidate.name, usual)
+        p = own
+        if share and turn is not None:
+            p = share * turn.p_success.get(candidate.name, own) + (1 - share) * own
+        if expected is not None:
+            if seconds is not None and not expected.measured:
+                expected = expected.answering_in(seconds)  # what history measured beats a guess from the size
+            seconds = expected.total_s
+        expectations.append(expected)
+        prospects.append((p, seconds, cost if cost_usd is None else cost_usd))
+        added.append(p - own)
+    rate = preference if isinstance(preference, ExchangeRates) else exchange_rate(preference)
+    ranked = [
+        Ranked(candidate.name, p, seconds, cost, utility, expected, candidate.name in predicted, more)
+        for (candidate, _, _), expected, (p, seconds, cost), utility, more in zip(
+            entries, expectations, prospects, worths(prospects, rate), added, strict=True
+        )
+    ]
+    ranked.sort(key=_BY_CHANCE if case.cautious else _BY_UTILITY, reverse=True)
+    return ranked
+
+
+def _predicted(case: Case) -> tuple[Mapping[str, Prospect], Prospect]:
+    """What the predictor expects of each candidate that it knows, and what stands for all others: its mean chance."""
+    predictor, prediction = case.predictor, case.prediction
+    if predictor is None or prediction is None:
+        return {}, (_UNLEARNED, None, None)
+    chances = prediction.p_success.tolist()
+    seconds = repeat(None) if prediction.seconds is None else prediction.seconds.tolist()
+    costs = repeat(None) if prediction.cost_usd is None else prediction.cost_usd.tolist()
+    known = dict(zip(predictor.candidates, zip(chances, seconds, costs, strict=False), strict=True))
+    return known, (sum(chances) / len(chances) if chances else _UNLEARNED, None, None)
