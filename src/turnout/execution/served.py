@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from turnout.errors import TurnoutError
 from turnout.execution.asked import Asked
+from turnout.history import new_id
 from turnout.predictor import Predictor
 from turnout.types import Completion, Decision, Tried
 
@@ -107,8 +107,3 @@ class Report:
                 observer.served(news)
             except Exception:  # whoever observes must not be able to fail a request
                 logger.exception("%s could not take in what came of %s", type(observer).__name__, news.id)
-
-
-def new_id() -> str:
-    """24 hexadecimal digits that sort by time: milliseconds since 1970, then chance."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"

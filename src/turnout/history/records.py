@@ -7,10 +7,11 @@ ever: a second record with the id of an earlier one is taken for the same record
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,27 @@ AttemptRole: TypeAlias = Literal["first", "escalation", "fallback", "race", "ens
 PromptMode: TypeAlias = Literal["full", "features", "none"]
 
 
+class _Chance:
+    """Random bits without asking the system each time: that took longer than all else of an id."""
+
+    def __init__(self) -> None:
+        self._drawn = random.Random(os.urandom(16))  # noqa: S311 - ids have to differ, not to be secret
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._drawn = random.Random(os.urandom(16))  # noqa: S311
+
+    def bits(self, count: int) -> int:
+        return self._drawn.getrandbits(count)
+
+
+_CHANCE: Final = _Chance()
+
+
 def new_id() -> str:
     """32 hexadecimal digits: nanoseconds first, so that rows lie in the order of time, then 64 random bits."""
-    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
+    return f"{time.time_ns():016x}{_CHANCE.bits(64):016x}"
 
 
 class FeatureArrays(Protocol):
