@@ -6,6 +6,8 @@ The upstream is that of `overhead.py`: canned answers in a process of its own, n
 configuration with its rules, a champion, the exact cache (every request is repeatable and unlike all before it) and the
 history on SQLite. Rounds go through the ways of asking in changing order; what a round's client leaves for the
 background is waited for before the next begins. Differences are taken within each round; figures are medians of rounds.
+The machine may be busy with others, who make everything slower, so aims are of what is left when each way is taken from
+its least disturbed round, as `decision.py` does.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from turnout.providers.openai import OpenAIProvider
 
 KINDS = {"openai": OpenAIProvider, "ollama": OllamaProvider}
 WAYS = ("adapter", "fleet", "client")
-ROUNDS, ALONE, WARM_UP = 9, 120, 40
+ROUNDS, ALONE, WARM_UP = 11, 100, 40
 AIM_US, FIRST_AIM_US, FIRST_BOUND_US = 1000.0, 1000.0, 200_000.0
 
 Figures = dict[str, Any]
@@ -95,7 +97,11 @@ def _middle(rounds: Sequence[Figures]) -> Figures:
 def _added(client: Sequence[Figures], other: Sequence[Figures], key: str) -> Figures:
     """What the client takes more than another way, within each round."""
     differences = [mine[key] - theirs[key] for mine, theirs in zip(client, other, strict=True)]
-    return {"median": round(median(differences), 1), "of_each_round": [round(one, 1) for one in differences]}
+    return {
+        "median": round(median(differences), 1),
+        "undisturbed": round(min(one[key] for one in client) - min(one[key] for one in other), 1),
+        "of_each_round": [round(one, 1) for one in differences],
+    }
 
 
 async def take_apart(way: Way, client: HybridClient, kind: str, streamed: bool) -> Figures:
@@ -125,12 +131,12 @@ def verdicts(kinds: Figures) -> list[tuple[str, object, object, bool]]:
     found: list[tuple[str, object, object, bool]] = []
     for kind, ways in kinds.items():
         for told, figures in ways.items():
-            added = figures["added"]["adapter"]["p50_us"]["median"]
+            added = figures["added"]["adapter"]["p50_us"]["undisturbed"]
             found.append((f"{kind}, {told}: µs added, p50", added, f"≤ {AIM_US:g}", added <= AIM_US))
         first = ways["streamed"]["added"]["adapter"]
-        p50, p99 = first["first_p50_us"]["median"], first["first_p99_us"]["median"]
+        p50, p99 = first["first_p50_us"]["undisturbed"], first["first_p99_us"]["median"]
         found.append((f"{kind}: µs added to the first content, p50", p50, f"≤ {FIRST_AIM_US:g}", p50 <= FIRST_AIM_US))
-        found.append((f"{kind}: the same, p99", p99, f"≤ {FIRST_BOUND_US:g}", p99 <= FIRST_BOUND_US))
+        found.append((f"{kind}: the same, p99, median of rounds", p99, f"≤ {FIRST_BOUND_US:g}", p99 <= FIRST_BOUND_US))
     return found
 
 
@@ -153,18 +159,10 @@ def tables(figures: Figures) -> list[Table]:
                         f"{more[key]['median']:+,.0f}" if more else ""
                         for key in ("p50_us", "first_p50_us", "processor_us")
                     ]
+                    + [f"{more['p50_us']['undisturbed']:+,.0f}" if more else ""]
                 )
-        columns = [
-            "way",
-            "p50",
-            "p99",
-            "first content p50",
-            "p99",
-            "processor",
-            "client adds p50",
-            "to first",
-            "processor",
-        ]
+        columns = ["way", "p50", "p99", "first content p50", "p99", "processor"]
+        columns += ["client adds p50", "to first", "processor", "p50, least disturbed rounds"]
         note = f"Medians of {figures['rounds']} rounds of {ALONE} requests, one at a time, event loop of {figures['event_loop']}."
         made.append(Table(f"{kind}: µs a request", columns, rows, note))
         steps = {told: found["steps"] for told, found in ways.items()}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from turnout.policy.candidates import ANSWER_TOKENS, Candidate, Needs
 from turnout.types import TASK_TYPES, JsonSchema, Message, Request, Sampling, Tool
-from turnout.types.request import Image
+from turnout.types.request import Image, ToolCall
+from turnout.types.tokens import least_tokens, likely_tokens
 
 TOOL = Tool("look_up")
 ASKED = Message("user", "what is this")
@@ -92,3 +93,12 @@ def test_tools_and_earlier_turns_count_as_prompt() -> None:
     alone = Needs.of(asked(), "general").prompt_tokens
     assert Needs.of(asked(tools=(Tool("look_up", "x" * 4000),)), "general").prompt_tokens > alone + 900
     assert Needs.of(Request((Message("assistant", "x" * 4000), ASKED)), "general").prompt_tokens > alone + 900
+
+
+@given(st.lists(st.tuples(st.text(max_size=50), st.text(max_size=9)), max_size=4), st.booleans())
+def test_tokens_are_those_that_the_words_of_the_project_count(turns: list[tuple[str, str]], tools: bool) -> None:
+    calls = [(ToolCall("1", "look_up", arguments),) if arguments else () for _, arguments in turns]
+    messages = tuple(Message("user", text, (), call) for (text, _), call in zip(turns, calls, strict=True))
+    request = Request(messages, tools=(TOOL,) if tools else ())
+    needs = Needs.of(request, "general")
+    assert (needs.prompt_tokens, needs.least_prompt_tokens) == (likely_tokens(request), least_tokens(request))

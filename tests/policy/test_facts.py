@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from turnout.config.expression_variables import MAX_ENTRIES, MAX_TEXT, VARIABLES
 from turnout.config.expressions import compile_rule
 from turnout.policy.facts import Facts, FactSheet
-from turnout.policy.mentions import HEAD_CHARS, TAIL_CHARS, keywords, languages, words_of
+from turnout.policy.mentions import HEAD_CHARS, TAIL_CHARS, keywords, known_words, languages, words_of
 from turnout.policy.requested import Requested
 from turnout.types import (
     CandidateState,
@@ -278,3 +278,11 @@ def test_making_facts_takes_microseconds() -> None:
         _ = facts_of(sheet, request, SEEN).context
         times.append(time.perf_counter() - started)
     assert min(times) < 200e-6
+
+
+def test_known_words_are_enough_for_keywords_and_languages() -> None:
+    prompt = "Refactor the auth of main.py, then port it to ```go\nfunc main() {}\n``` and fix C++ bugs"
+    known = known_words(prompt)
+    assert known == {b"refactor", b"auth", b"py", b"c++", b"bugs"}
+    assert keywords(known) == keywords(words_of(prompt)) == ["authentication", "bug", "refactor"]
+    assert languages(prompt, known) == languages(prompt, words_of(prompt)) == ["cpp", "go", "python"]

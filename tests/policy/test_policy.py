@@ -18,7 +18,9 @@ from turnout.config.loader import load_content
 from turnout.config.machine import Machine
 from turnout.config.rules import ExchangeRates
 from turnout.errors import ArtifactMissingError, ConfigurationError, NoCandidateError, RequestError
+from turnout.features import extract
 from turnout.policy.policy import Policy
+from turnout.policy.requested import Requested
 from turnout.predictor.fit import Fitted
 from turnout.types import CandidateState, Decision, Hints, LanguageModel, Message, Request, Snapshot, Speeds
 from turnout.types.request import Image
@@ -461,3 +463,31 @@ def test_the_rules_follow_the_candidates_that_are_listed(under: Callable[..., Ro
         decision = router.route(EASY, snapshot=seen(state("lmstudio/small"), state(name)))
         assert decision.candidate == "lmstudio/small"
         assert [entry.candidate for entry in decision.excluded] == [name]
+
+
+# The moment of a snapshot
+
+
+def test_what_no_request_changes_is_reckoned_once_for_each_snapshot() -> None:
+    made, learned = policy(), (SMALL, LARGE)
+    one, other = seen(state(SMALL)), seen(state(SMALL))
+    first = made.moment(one, learned)
+    assert made.moment(one, learned) is first
+    assert made.moment(other, learned) is not first
+    assert made.moment(other, learned).rules is first.rules
+    assert made.moment(None, learned).standings[0].pace is None
+
+
+def test_a_decision_follows_the_snapshot_that_it_is_made_with(under: Callable[..., Router]) -> None:
+    router, gone = under(), seen(state(LARGE, problem="gone"))
+    for snapshot in (None, gone, seen(state(LARGE)), gone, None):
+        excluded = {entry.candidate for entry in router.route(EASY, snapshot=snapshot).excluded}
+        assert (LARGE in excluded) is (snapshot is gone)
+
+
+def test_the_tiers_of_rules_follow_the_predictor() -> None:
+    made = policy(rules(rule("forbid: [strong]")), base="providers: {ollama: {models: [a, b]}}")
+    for learned, dearer in ((("ollama/a", "ollama/b"), "ollama/b"), (("ollama/b", "ollama/a"), "ollama/a")):
+        book = made.moment(None, learned).rules
+        said = book.apply(book.facts(Requested(Request.of(EASY), extract(EASY).task)))
+        assert set(said.forbidden) == {dearer}

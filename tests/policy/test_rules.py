@@ -246,3 +246,35 @@ def test_thirty_rules_take_microseconds() -> None:
         made.apply(known)
         times.append(time.perf_counter() - started)
     assert min(times) < 300e-6
+
+
+def test_a_comparison_with_what_is_absent_is_the_engines_to_judge() -> None:
+    made = book(
+        rule("a", "resources.vram_free_mb < 4000", hold=True),
+        rule("b", "resources.vram_free_mb < 4000 || files == 0", threshold=0.5),
+    )
+    said = made.apply(facts(made, 0))
+    assert (said.hold, said.threshold) == (False, 0.5)
+    assert made.failures == {"a": 1}
+
+
+def test_rules_that_compare_and_others_are_heard_in_one_order() -> None:
+    made = book(
+        rule("compares", "files > 3", threshold=0.1),
+        rule("counts", "files * 2 > 3", threshold=0.2),
+        rule("compares too", "files > 1 || confidence > 2.0", threshold=0.3),
+    )
+    for files, threshold in ((0, None), (2, 0.2), (4, 0.1)):
+        known = facts(made, files)
+        said = made.apply(known)
+        assert said.threshold == threshold
+        assert made.apply_after(known, said, confidence=0.5, margin=0.0).threshold == threshold
+
+
+def test_a_verdict_that_was_forgotten_is_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.policy.rules._REMEMBERED", 3)
+    made = book(*(rule(f"r{n}", f"files >= {n}", threshold=0.5, hold=True) for n in range(6)))
+    for files in (*range(6), *range(6)):
+        said = made.apply(facts(made, files))
+        assert said.matched == tuple(range(files + 1))
+        assert (said.by("hold"), said.threshold) == ("r0", 0.5)
