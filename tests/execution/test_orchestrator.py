@@ -363,7 +363,7 @@ async def test_an_answer_is_told_once_with_all_of_it() -> None:
     news = hall.news
     assert isinstance(completion, Completion) and news.completion is completion and news.asked is asked
     assert completion.metadata == {"ticket": 7} and completion.id == news.id
-    assert re.fullmatch("[0-9a-f]{24}", news.id)
+    assert re.fullmatch("[0-9a-f]{32}", news.id)
     assert news.decision is completion.decision and news.tried == completion.tried and len(news.tried) == 1
     assert (news.total_s, news.error, news.message) == (1.5, "", "")
     assert news.started_at > 1.7e9

@@ -22,6 +22,9 @@ from turnout.types import Answer, Chunk, Completion, Decision, Ranked, Request, 
 RESERVE: Final = 1.5
 """An attempt leaves the next candidate this many times its expected seconds, so that a hanging one costs no answer."""
 
+LEAST_RESERVED: Final = 0.2
+"""And never less than this share: a provider that is busy with those who failed elsewhere is slower than it was."""
+
 MOST_RESERVED: Final = 0.5
 """But never more than this share of what is left: an expected time may be wrong, and the first choice is the better one."""
 
@@ -88,8 +91,8 @@ class Run:
                     raise BrokenAnswerError(
                         error, partial_text="".join(self._handed), decision=self.identifier
                     ) from error
-                if best is not None:
-                    break  # an escalation that failed: the answer before it still stands
+                if best is not None and best.answer is not None and best.answer.chunk.has_content:
+                    break  # an escalation that failed: the answer before it still stands, unless it says nothing
                 able = fallback.enabled and self._left_s() > 0
                 entry, role = plan.fallback(self.surroundings.problem) if able else None, "fallback"
                 continue
@@ -147,13 +150,17 @@ class Run:
     def _allowed_s(self, plan: Plan, role: Role) -> float:
         """Seconds that an attempt may take: what is left, less what the next candidate needs if this one hangs.
 
-        An escalation may use all of it up: there is an answer already.
+        An escalation may use most of it: there is an answer already, which has to be handed out in time.
         """
         left_s = self._left_s()
-        if role == "escalation" or not self.configuration.fallback.enabled:
+        if role == "escalation":
+            return (1 - LEAST_RESERVED) * left_s
+        if not self.configuration.fallback.enabled:
             return left_s
         next_s = plan.next_expected_s(self.surroundings.problem)
-        return left_s if next_s is None else left_s - min(RESERVE * next_s, MOST_RESERVED * left_s)
+        if next_s is None:
+            return left_s
+        return left_s - min(max(RESERVE * next_s, LEAST_RESERVED * left_s), MOST_RESERVED * left_s)
 
     def _left_s(self) -> float:
         return max(0.0, self.started_s + self.deadline_s - self.surroundings.now())
