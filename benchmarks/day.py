@@ -119,7 +119,8 @@ class Day:
         job = Job(ask, name)
         CURRENT.set(job)
         try:
-            async with aclosing(self._fleet.stream(name, ask.request)) as pieces:
+            answer_s = first.prefill_s + first.decode_s  # what the hybrid client tells, too
+            async with aclosing(self._fleet.stream(name, ask.request, expected_s=answer_s)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         break
