@@ -181,7 +181,7 @@ class Stage:
         self.judge = judge or FakeJudge()
         self.deadline_s = deadline_s
 
-    def run(self, *, streams: bool = False, hold: bool = False) -> Run:
+    def run(self, *, hold: bool = False) -> Run:
         self.last = Run(
             request=Request.of("hello"),
             decision=self.decision,
@@ -198,20 +198,18 @@ class Stage:
             deadline_s=self.deadline_s,
             started_s=self.clock(),
             identifier="d1",
-            streams=streams,
             hold=hold,
         )
         return self.last
 
     async def complete(self) -> Completion:
-        pieces = [piece async for piece in self.run().pieces()]
-        assert len(pieces) == 1 and isinstance(pieces[0], Completion)
+        completion = await self.run().complete()
         assert self.asks.open == 0
-        return pieces[0]
+        return completion
 
     async def stream(self, *, hold: bool = False) -> tuple[str, Completion]:
         texts, completion = [], None
-        async for piece in self.run(streams=True, hold=hold).pieces():
+        async for piece in self.run(hold=hold).pieces():
             assert completion is None, "the completion is last"
             if isinstance(piece, Chunk):
                 texts.append(piece.text)

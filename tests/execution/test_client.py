@@ -37,7 +37,7 @@ from turnout.execution.threshold import STEP
 from turnout.policy import Router
 from turnout.policy.policy import Policy
 from turnout.providers import Fleet
-from turnout.types import Chunk, Completion, Sampling
+from turnout.types import Completion, Sampling
 
 pytestmark = pytest.mark.anyio
 
@@ -293,22 +293,15 @@ async def test_an_interrupted_program_closes_everything(yard: Yard) -> None:
     assert ours() - before == set()
 
 
-async def test_when_an_answer_is_there_nothing_of_its_request_is_left(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_when_an_answer_is_there_nothing_of_its_request_is_left(yard: Yard) -> None:
     async with yard.client() as client:
-        pieces, ended = client._orchestrator.pieces, []
-
-        async def watched(*arguments: Any, **options: Any) -> AsyncIterator[Chunk | Completion]:
-            try:
-                async for piece in pieces(*arguments, **options):
-                    yield piece
-            finally:
-                ended.append(True)
-
-        monkeypatch.setattr(client._orchestrator, "pieces", watched)
         await client.complete(SHORT)
-        assert ended
+        async with client.stream(SHORT) as stream:
+            async for _ in stream:
+                pass
+        running = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
+        assert not {name for name in running if name.startswith(("Orchestrator", "Run", "Lane"))}
+        assert client._fleets.serving.is_idle
 
 
 # Deadlines and faults

@@ -145,7 +145,9 @@ class Hall:
         )
 
     async def all(self, asked: Asked, *, streams: bool = False) -> list[Chunk | Completion]:
-        async with aclosing(self.orchestrator.pieces(asked, streams=streams)) as pieces:
+        if not streams:
+            return [await self.orchestrator.complete(asked)]
+        async with aclosing(self.orchestrator.pieces(asked)) as pieces:
             return [piece async for piece in pieces]
 
     async def complete(self, prompt: str = "hello", **options: Any) -> Completion:
@@ -372,7 +374,7 @@ async def test_an_answer_is_told_once_with_all_of_it() -> None:
 async def test_a_stream_is_told_once_before_its_completion_is_handed_out() -> None:
     hall = Hall()
     hall.asks.plays(FAST, (Chunk("fi"), Chunk("ne"), said(FAST)))
-    async with aclosing(hall.orchestrator.pieces(Asked.of("hello"), streams=True)) as pieces:
+    async with aclosing(hall.orchestrator.pieces(Asked.of("hello"))) as pieces:
         async for piece in pieces:
             assert len(hall.ear.heard) == isinstance(piece, Completion)
     assert hall.news.completion is piece
@@ -438,7 +440,7 @@ async def test_a_caller_who_leaves_in_the_middle_is_told_once(closes: bool) -> N
     got = asyncio.Event()
 
     async def reads() -> None:
-        async with aclosing(hall.orchestrator.pieces(Asked.of("hello"), streams=True)) as pieces:
+        async with aclosing(hall.orchestrator.pieces(Asked.of("hello"))) as pieces:
             async for _ in pieces:
                 got.set()
                 if closes:
@@ -468,8 +470,9 @@ async def test_a_caller_who_leaves_between_two_attempts_is_told_of_both() -> Non
 
 async def test_closing_after_the_completion_tells_nothing_more() -> None:
     hall = Hall()
-    pieces = hall.orchestrator.pieces(Asked.of("hello"), streams=False)
-    assert isinstance(await anext(pieces), Completion)
+    pieces = hall.orchestrator.pieces(Asked.of("hello"))
+    while not isinstance(await anext(pieces), Completion):
+        pass
     await pieces.aclose()
     assert hall.news.completion is not None
 
@@ -477,11 +480,11 @@ async def test_closing_after_the_completion_tells_nothing_more() -> None:
 async def test_a_caller_whose_own_error_is_thrown_into_the_pieces_is_told_once() -> None:
     hall = Hall()
     hall.asks.plays(FAST, (Chunk("fi"), asyncio.Event()))
-    pieces = hall.orchestrator.pieces(Asked.of("hello"), streams=True)
+    pieces = hall.orchestrator.pieces(Asked.of("hello"))
     await anext(pieces)
     with pytest.raises(KeyError):
         await pieces.athrow(KeyError("of the caller"))
-    assert hall.news.error == "cancelled"
+    assert (hall.news.error, hall.news.message) == ("defect", "KeyError: 'of the caller'")
 
 
 @pytest.mark.parametrize("fails", [ValueError("full"), TurnoutError("x"), StopAsyncIteration()])
@@ -528,8 +531,7 @@ async def test_an_answer_that_cannot_be_judged_is_told_too() -> None:
             raise BugError
 
     with pytest.raises(BugError):
-        async for _ in hall.over(Fails()).pieces(Asked.of("hello"), streams=False):
-            pass
+        await hall.over(Fails()).complete(Asked.of("hello"))
     assert [entry.candidate for entry in hall.news.tried] == [FAST]
 
 
@@ -704,7 +706,7 @@ async def test_the_completion_of_a_stream_is_what_was_handed_out() -> None:
 async def test_an_empty_answer_has_no_pieces() -> None:
     stage = Stage(ranked(FAST), judge=FakeJudge(**{"": 0.9}))
     stage.asks.plays(FAST, (said(FAST, ""),))
-    pieces = [piece async for piece in stage.run(streams=True).pieces()]
+    pieces = [piece async for piece in stage.run().pieces()]
     assert [type(piece) for piece in pieces] == [Completion]
 
 
@@ -845,7 +847,7 @@ async def test_tools_reasoning_and_probabilities_of_a_held_answer_come_through()
     stage = Stage(ranked(FAST))
     answer = said(FAST, "", reasoning="hm")
     stage.asks.plays(FAST, (answer,))
-    pieces = [piece async for piece in stage.run(streams=True, hold=True).pieces()]
+    pieces = [piece async for piece in stage.run(hold=True).pieces()]
     assert isinstance(pieces[0], Chunk) and pieces[0].reasoning == "hm"
 
 
@@ -859,6 +861,5 @@ async def test_who_answers_is_asked_what_the_caller_asked() -> None:
 
     hall = Hall()
     asked = Asked.of([{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello"}])
-    async for _ in hall.over(Judge()).pieces(asked, streams=False):
-        pass
+    await hall.over(Judge()).complete(asked)
     assert seen == [asked.request]

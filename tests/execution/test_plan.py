@@ -28,7 +28,7 @@ def plan(*ranking: Ranked, max_attempts: int = 9, **windows: int | None) -> Plan
     return Plan(
         ranking,
         strength={name: at for at, name in enumerate(names)},
-        windows={name: windows[name.partition("/")[2]] for name in names if name.partition("/")[2] in windows},
+        window=lambda name: windows.get(name.partition("/")[2]),
         max_attempts=max_attempts,
     )
 
@@ -170,7 +170,10 @@ def test_between_equal_chances_the_stronger_is_asked() -> None:
 
 def test_a_candidate_whose_strength_nobody_knows_is_the_weakest() -> None:
     made = Plan(
-        (ranked("a/1"), ranked("new/1", 0.9), ranked("b/1", 0.9)), strength={"b/1": 0}, windows={}, max_attempts=9
+        (ranked("a/1"), ranked("new/1", 0.9), ranked("b/1", 0.9)),
+        strength={"b/1": 0},
+        window=lambda _: None,
+        max_attempts=9,
     )
     made.first()
     assert name(made.better(0.5, left_s=99, problem=nothing)) == "b/1"
@@ -266,7 +269,7 @@ def test_a_plan_asks_everybody_at_most_once_and_never_more_than_allowed(
 ) -> None:
     ranking = [ranked(f"p{at % 3}/{at}", p, seconds) for at, (p, seconds) in enumerate(chances)]
     known = {entry.candidate: window for entry, window in zip(ranking, windows, strict=False)}
-    made = Plan(ranking, strength={}, windows=known, max_attempts=max_attempts)
+    made = Plan(ranking, strength={}, window=known.get, max_attempts=max_attempts)
     asked = [made.first().candidate]
     needs = 0
     for kind, what, more in happens:

@@ -195,7 +195,7 @@ async def test_after_the_first_content_a_failure_is_told() -> None:
     stage.asks.plays(FAST, (Chunk("he"), IncompleteError("cut off", provider="lmstudio", model="small")))
     got = []
     with pytest.raises(BrokenAnswerError, match="broke off after 2 characters") as caught:
-        async for piece in stage.run(streams=True).pieces():
+        async for piece in stage.run().pieces():
             got.append(piece)  # noqa: PERF401 - what came before the error counts
     assert [piece.text for piece in got] == ["he"]
     assert caught.value.partial_text == "he" and caught.value.cause.code == "incomplete"
@@ -252,7 +252,7 @@ async def test_when_the_deadline_has_passed_nobody_else_is_asked() -> None:
 async def test_a_caller_who_leaves_stops_the_work_upstream() -> None:
     stage = pair()
     stage.asks.plays(FAST, (Chunk("a"), asyncio.Event()))
-    pieces = stage.run(streams=True).pieces()
+    pieces = stage.run().pieces()
     assert isinstance(await anext(pieces), Chunk)
     await pieces.aclose()
     assert stage.asks.stopped == [FAST] and stage.asks.open == 0
@@ -324,8 +324,11 @@ def test_whatever_happens_a_run_ends_with_one_answer_or_one_error(
         got: list[Chunk | Completion] = []
         error: Exception | None = None
         try:
-            async for piece in stage.run(streams=streams, hold=hold).pieces():
-                got.append(piece)  # noqa: PERF401 - what came before an error counts
+            if streams:
+                async for piece in stage.run(hold=hold).pieces():
+                    got.append(piece)  # noqa: PERF401 - what came before an error counts
+            else:
+                got.append(await stage.run().complete())
         except (NoAnswerError, BrokenAnswerError) as caught:
             error = caught
         except ProviderError as caught:

@@ -18,6 +18,7 @@ from turnout.config.loader import Loaded, load
 from turnout.config.paths import state_folder
 from turnout.config.schema import Configuration
 from turnout.errors import ConfigurationError, RequestError
+from turnout.execution.answering import Answering
 from turnout.execution.asked import Asked, Options
 from turnout.execution.fleets import Fleets
 from turnout.execution.judging import Judge
@@ -98,6 +99,7 @@ class HybridClient:
         self._open = AsyncExitStack()
         self._is_open = False
         self._was_open = False
+        self._answering = Answering()
         self._under_way: WeakSet[Streaming] = WeakSet()
 
     @classmethod
@@ -168,6 +170,7 @@ class HybridClient:
     async def aclose(self) -> None:
         """Stop the background work, save what was measured, close every connection."""
         self._is_open = False
+        await self._answering.stop()
         await asyncio.gather(*(stream.aclose() for stream in list(self._under_way)), return_exceptions=True)
         await self._open.aclose()
 
@@ -193,14 +196,15 @@ class HybridClient:
             RequestError: nothing to route, an unknown option, or no candidate can serve it.
             NoAnswerError: every attempt failed, or the deadline passed.
         """
-        async with self._stream(request, options, streams=False) as stream:
-            async for _ in stream:
-                raise AssertionError("nobody asked for pieces")
-        return stream.completion
+        asked = self._asked(request, options)
+        with self._answering.one():
+            return await self._orchestrator.complete(asked)
 
     def stream(self, request: RequestLike, **options: Unpack[Options]) -> Streaming:
         """The answer in pieces as they come; its `completion` is there at the end."""
-        return self._stream(request, options, streams=True)
+        stream = Streaming(self._orchestrator.pieces(self._asked(request, options)))
+        self._under_way.add(stream)
+        return stream
 
     def route(self, request: RequestLike, **options: Unpack[Options]) -> Decision:
         """Who would be asked now, and why; asks nobody.
@@ -239,12 +243,10 @@ class HybridClient:
             caches=await self._orchestrator.remembered.stats(),
         )
 
-    def _stream(self, request: RequestLike, options: Options, *, streams: bool) -> Streaming:
+    def _asked(self, request: RequestLike, options: Options) -> Asked:
         if not self._is_open:
             raise RequestError("the client is not open; use it as an async context manager")
-        stream = Streaming(self._orchestrator.pieces(Asked.of(request, **options), streams=streams))
-        self._under_way.add(stream)
-        return stream
+        return Asked.of(request, **options)
 
     async def _keep_saved(self) -> None:
         while True:

@@ -7,15 +7,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from turnout.config.schema import Configuration
+from turnout.config.voices import Ensemble
 from turnout.errors import ConfigurationError, RequestError
 from turnout.execution.asked import Asked
 from turnout.execution.ensembles import Ensembles
 from turnout.execution.leaning import NEUTRAL, preference_for
 from turnout.execution.personal import Personal
-from turnout.execution.remembered import Remembered, handed_again, shared
+from turnout.execution.remembered import Key, Remembered, handed_again, shared
 from turnout.execution.run import Run
 from turnout.execution.served import Observer, Report
 from turnout.execution.surroundings import Asks, Judges, Surroundings
@@ -29,9 +30,6 @@ from turnout.policy.pool import cheapest_first
 from turnout.types import Chunk, Completion, Decision, Snapshot
 
 Pieces: TypeAlias = AsyncGenerator[Chunk | Completion, None]
-
-_FOLLOWERS_PATIENCE_S: Final = 30.0
-"""A request that is just being asked is waited for so long, or half of one's own deadline; then it is asked again."""
 
 
 class Orchestrator:
@@ -93,38 +91,64 @@ class Orchestrator:
         policy = self.policy
         return self._decided(_spoken(asked, policy.configuration), policy, self._watch.snapshot())
 
-    async def pieces(self, asked: Asked, *, streams: bool) -> Pieces:
-        """Chunks where the caller streams, then exactly one completion, last.
+    async def complete(self, asked: Asked) -> Completion:
+        """One whole answer.
 
         Raises:
             RequestError: see `decide`; an unknown ensemble.
             NoAnswerError: every attempt failed, or the deadline passed.
+        """
+        if not asked.ensemble:
+            return await self._whole(asked)
+        return await self._ensembles.complete(self._limited(asked), self._ensemble(asked), asked.ensemble)
+
+    def pieces(self, asked: Asked) -> Pieces:
+        """Chunks, then exactly one completion, last.
+
+        Raises:
+            RequestError: an unknown ensemble; while iterating, see `decide`.
+
+        Raises, while iterating:
+            NoAnswerError: every attempt failed, or the deadline passed.
             BrokenAnswerError: the answer failed after its first content was handed out.
         """
         if not asked.ensemble:
-            steps = self._single(asked, streams=streams)
-        else:
-            ensembles = self.policy.configuration.ensembles
-            ensemble = ensembles.get(asked.ensemble)
-            if ensemble is None:
-                near = get_close_matches(asked.ensemble, ensembles, 3, 0.5) or ensembles
-                unknown = RequestError(f"no ensemble is named {asked.ensemble!r}; there is {', '.join(near) or 'none'}")
-                Report(asked, self._observers, self._now).failed(unknown)
-                raise unknown
-            asked = replace(asked, deadline_s=_deadline_s(asked, self.policy.configuration))
-            if not streams:
-                yield await self._ensembles.complete(asked, ensemble, asked.ensemble)
-                return
-            steps = self._ensembles.pieces(asked, ensemble, asked.ensemble, self._streamed)
-        async with aclosing(steps) as pieces:
-            async for piece in pieces:
-                yield piece
+            return self._streamed(asked)
+        return self._ensembles.pieces(self._limited(asked), self._ensemble(asked), asked.ensemble, self._streamed)
 
-    async def _single(self, asked: Asked, *, streams: bool) -> Pieces:
+    async def _whole(self, asked: Asked) -> Completion:
         """One request without an ensemble, told to the observers."""
         report = Report(asked, self._observers, self._now)
         try:
-            async with aclosing(self._answered(asked, report, streams=streams)) as pieces:
+            completion = await self._completed(asked, report)
+        except BaseException as error:
+            report.failed(error)
+            raise
+        report.answered(completion)
+        return completion
+
+    async def _completed(self, asked: Asked, report: Report) -> Completion:
+        """From memory, from an identical request in flight, or from a candidate."""
+        policy, remembered = self.policy, self.remembered
+        asked = _spoken(asked, policy.configuration)
+        key = remembered.key(asked, policy.fingerprint)
+        if not key.is_useful:
+            return self._ended(asked, await self._run(asked, policy, report).complete())
+        if asked.use_cache and (found := await remembered.find(asked, key)) is not None:
+            return handed_again(found, identifier=report.id, total_s=report.elapsed_s, asked=asked)
+        async with remembered.flight(asked, key, _deadline_s(asked, policy.configuration)) as seat:
+            if seat.landed and seat.result is not None:
+                return shared(seat.result, identifier=report.id, total_s=report.elapsed_s, asked=asked)
+            completion = self._ended(asked, await self._run(asked, policy, report).complete())
+            seat.land(completion)
+            remembered.keep(asked, key, completion)
+            return completion
+
+    async def _streamed(self, asked: Asked) -> Pieces:
+        """The same as `_whole`, in pieces."""
+        report = Report(asked, self._observers, self._now)
+        try:
+            async with aclosing(self._told(asked, report)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Completion):
                         report.answered(piece)
@@ -133,37 +157,42 @@ class Orchestrator:
             report.failed(error)
             raise
 
-    async def _answered(self, asked: Asked, report: Report, *, streams: bool) -> Pieces:
-        """From memory, from an identical request in flight, or from a candidate."""
-        policy, remembered = self.policy, self.remembered
+    def _told(self, asked: Asked, report: Report) -> Pieces:
+        """From a candidate, unless memory or an identical request in flight may have it."""
+        policy = self.policy
         asked = _spoken(asked, policy.configuration)
-        key = remembered.key(asked, policy.fingerprint)
-        if not key.is_useful:
-            async with aclosing(self._run(asked, policy, report, streams=streams)) as pieces:
-                async for piece in pieces:
-                    yield piece
-            return
+        key = self.remembered.key(asked, policy.fingerprint)
+        if key.is_useful:
+            return self._recalled(asked, key, policy, report)
+        return self._asked(asked, policy, report)
+
+    async def _recalled(self, asked: Asked, key: Key, policy: Policy, report: Report) -> Pieces:
+        remembered = self.remembered
         if asked.use_cache and (found := await remembered.find(asked, key)) is not None:
             again = handed_again(found, identifier=report.id, total_s=report.elapsed_s, asked=asked)
-            for piece in _replayed(again, streams=streams):
+            for piece in _replayed(again):
                 yield piece
             return
-        patience_s = min(_FOLLOWERS_PATIENCE_S, _deadline_s(asked, policy.configuration) / 2)
-        async with remembered.flights.join(key.exact if asked.use_cache else None, patience_s=patience_s) as seat:
+        async with remembered.flight(asked, key, _deadline_s(asked, policy.configuration)) as seat:
             if seat.landed and seat.result is not None:
                 same = shared(seat.result, identifier=report.id, total_s=report.elapsed_s, asked=asked)
-                for piece in _replayed(same, streams=streams):
+                for piece in _replayed(same):
                     yield piece
                 return
-            async with aclosing(self._run(asked, policy, report, streams=streams)) as pieces:
+            async with aclosing(self._asked(asked, policy, report)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Completion):
                         seat.land(piece)
                         remembered.keep(asked, key, piece)
                     yield piece
 
-    async def _run(self, asked: Asked, policy: Policy, report: Report, *, streams: bool) -> Pieces:
-        """From candidates."""
+    async def _asked(self, asked: Asked, policy: Policy, report: Report) -> Pieces:
+        async with aclosing(self._run(asked, policy, report).pieces()) as pieces:
+            async for piece in pieces:
+                yield self._ended(asked, piece) if isinstance(piece, Completion) else piece
+
+    def _run(self, asked: Asked, policy: Policy, report: Report) -> Run:
+        """Decides, and makes what asks candidates."""
         snapshot, predictor = self._watch.snapshot(), self.router.predictor
         decision = self._decided(asked, policy, snapshot)
         run = Run(
@@ -176,18 +205,34 @@ class Orchestrator:
             deadline_s=_deadline_s(asked, policy.configuration),
             started_s=report.started_s,
             identifier=report.id,
-            streams=streams,
             hold=asked.hold or decision.hold,
         )
         report.decision, report.predictor, report.tried = decision, predictor, run.tried
-        async with aclosing(run.pieces()) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Completion):
-                    if asked.metadata:
-                        piece = replace(piece, metadata=asked.metadata)
-                    if asked.hints.conversation:
-                        self.router.answered(asked.hints.conversation, piece.candidate)
-                yield piece
+        return run
+
+    def _ended(self, asked: Asked, completion: Completion) -> Completion:
+        """What a conversation remembers, and the caller's own words back."""
+        if asked.hints.conversation:
+            self.router.answered(asked.hints.conversation, completion.candidate)
+        return replace(completion, metadata=asked.metadata) if asked.metadata else completion
+
+    def _ensemble(self, asked: Asked) -> Ensemble:
+        """The ensemble that is asked.
+
+        Raises:
+            RequestError: there is none of this name.
+        """
+        ensembles = self.policy.configuration.ensembles
+        ensemble = ensembles.get(asked.ensemble)
+        if ensemble is None:
+            near = get_close_matches(asked.ensemble, ensembles, 3, 0.5) or ensembles
+            unknown = RequestError(f"no ensemble is named {asked.ensemble!r}; there is {', '.join(near) or 'none'}")
+            Report(asked, self._observers, self._now).failed(unknown)
+            raise unknown
+        return ensemble
+
+    def _limited(self, asked: Asked) -> Asked:
+        return replace(asked, deadline_s=_deadline_s(asked, self.policy.configuration))
 
     def _decided(self, asked: Asked, policy: Policy, snapshot: Snapshot) -> Decision:
         preference = asked.preference
@@ -222,26 +267,16 @@ class Orchestrator:
         strength = self._strength(self.policy, self._watch.snapshot())
         return frozenset(name for name, position in strength.items() if position < (len(strength) + 1) // 2)
 
-    def _streamed(self, asked: Asked) -> Pieces:
-        return self._single(asked, streams=True)
-
-    async def _whole(self, asked: Asked) -> Completion:
-        async with aclosing(self._single(asked, streams=False)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Completion):
-                    return piece
-        raise AssertionError("a run ends with a completion or an error")
-
 
 def _spoken(asked: Asked, configuration: Configuration) -> Asked:
     """The request as its voice takes it."""
     return voiced(asked, find_voice(configuration, asked.voice), asked.voice) if asked.voice else asked
 
 
-def _replayed(completion: Completion, *, streams: bool) -> Sequence[Chunk | Completion]:
-    """An answer that is there already, as its caller wants it."""
+def _replayed(completion: Completion) -> Sequence[Chunk | Completion]:
+    """An answer that is there already, as a stream."""
     chunk = completion.answer.chunk
-    if not (streams and chunk.has_content):
+    if not chunk.has_content:
         return (completion,)
     return chunk, replace(completion, first_token_s=completion.total_s)
 

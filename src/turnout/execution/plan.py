@@ -5,7 +5,7 @@ Pure bookkeeping for one request; knows neither time nor providers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from turnout.errors import AuthenticationError, ContextOverflowError, ProviderError, UnreachableError
@@ -25,7 +25,7 @@ class Plan:
     Args:
         ranking: best first.
         strength: position of each candidate from the cheapest to the most expensive; breaks ties between equal chances.
-        windows: context window of each candidate in tokens; None or absent where unknown.
+        window: the context window of a candidate in tokens; None where unknown.
         max_attempts: how many candidates may be asked in all.
     """
 
@@ -34,12 +34,12 @@ class Plan:
         ranking: Sequence[Ranked],
         *,
         strength: Mapping[str, int],
-        windows: Mapping[str, int | None],
+        window: Callable[[str], int | None],
         max_attempts: int,
     ) -> None:
         self._ranking = ranking
         self._strength = strength
-        self._windows = windows
+        self._window = window
         self._left = max_attempts
         self._asked: set[str] = set()
         self._suspects: set[str] = set()
@@ -54,7 +54,7 @@ class Plan:
         if isinstance(error, SAME_PROVIDER_LAST):
             self._suspects.add(candidate.partition("/")[0])
         if isinstance(error, ContextOverflowError):
-            self._needs_window = max(self._needs_window, self._windows.get(candidate) or 0)
+            self._needs_window = max(self._needs_window, self._window(candidate) or 0)
 
     def fallback(self, problem: Callable[[str], str]) -> Ranked | None:
         """The next candidate after a failure; None where nobody is left.
@@ -62,8 +62,8 @@ class Plan:
         Args:
             problem: why a candidate cannot be asked now; empty where it can.
         """
-        able = self._able(problem)
-        return self._take(able[0]) if able else None
+        entry = next(self._able(problem), None)
+        return None if entry is None else self._take(entry)
 
     def better(self, confidence: float, *, left_s: float, problem: Callable[[str], str]) -> Ranked | None:
         """The most likely to succeed of those that are worth asking about an untrusted answer; None where nobody is.
@@ -87,21 +87,25 @@ class Plan:
 
     def next_expected_s(self, problem: Callable[[str], str]) -> float | None:
         """Seconds that the one who would be asked next should take; None where nobody is left or nobody knows."""
-        able = self._able(problem)
-        return able[0].expected_s if able else None
+        entry = next(self._able(problem), None)
+        return None if entry is None else entry.expected_s
 
-    def _able(self, problem: Callable[[str], str]) -> list[Ranked]:
+    def _able(self, problem: Callable[[str], str]) -> Iterator[Ranked]:
         """Who could be asked, in order; those of a provider that is under suspicion last."""
-        able = [entry for entry in self._remaining() if self._is_large_enough(entry) and not problem(entry.candidate)]
-        able.sort(key=lambda entry: entry.candidate.partition("/")[0] in self._suspects)
-        return able
+        for suspected in (False, True) if self._suspects else (False,):
+            for entry in self._remaining():
+                is_suspect = entry.candidate.partition("/")[0] in self._suspects
+                if is_suspect is suspected and self._is_large_enough(entry) and not problem(entry.candidate):
+                    yield entry
 
     def _remaining(self) -> list[Ranked]:
         return [entry for entry in self._ranking if entry.candidate not in self._asked] if self._left > 0 else []
 
     def _is_large_enough(self, entry: Ranked) -> bool:
-        window = self._windows.get(entry.candidate)
-        return not self._needs_window or window is None or window > self._needs_window
+        if not self._needs_window:
+            return True
+        window = self._window(entry.candidate)
+        return window is None or window > self._needs_window
 
     def _take(self, entry: Ranked) -> Ranked:
         self._asked.add(entry.candidate)

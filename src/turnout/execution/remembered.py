@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from turnout.execution.cache.entry import CachedAnswer
 from turnout.execution.cache.keys import exact_key, is_repeatable, scope_of
 from turnout.execution.cache.redis_store import RedisStore
 from turnout.execution.cache.semantic import SemanticCache
-from turnout.execution.cache.single_flight import SingleFlight
+from turnout.execution.cache.single_flight import Seat, SingleFlight
 from turnout.execution.cache.store import LocalStore, Store
 from turnout.execution.fleets import Fleets
 from turnout.types import CachedBy, Completion
@@ -27,6 +28,9 @@ _MIB: Final = 2**20
 
 LEAST_CONFIDENCE: Final = 0.5
 """Answers that are more likely wrong than right are not kept."""
+
+_FOLLOWERS_PATIENCE_S: Final = 30.0
+"""A request that is just being asked is waited for so long, or half of one's own deadline; then it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,9 @@ class Key:
     def is_useful(self) -> bool:
         """Whether anything can be found by it."""
         return self.exact is not None or self.scope is not None
+
+
+_USELESS: Final = Key(None, None, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +113,22 @@ class Remembered:
             RequestError: a schema is no JSON.
         """
         exact, semantic = self._settings.exact, self._settings.semantic
-        # Rules may decide by headers, so whoever sends others may have to get another answer.
-        headers = json.dumps(sorted(asked.hints.headers.items()))
-        target = (str(asked.preference), asked.candidate, asked.voice, str(asked.hold), headers, configuration)
-        scope = scope_of(asked.hints, exact.scope) if exact.enabled else None
-        repeatable = scope is not None and is_repeatable(asked.request, exact.deterministic_only)
-        similar = None
+        is_exact = exact.enabled and is_repeatable(asked.request, exact.deterministic_only)
         # Who sets a temperature above 0 wants another answer each time; who leaves it to the provider need not.
-        if self._semantic is not None and not (asked.request.sampling.temperature or 0.0):
-            similar = scope_of(asked.hints, semantic.scope)
-        return Key(
-            exact_key(asked.request, scope=scope, target=target) if scope is not None and repeatable else None,
-            similar,
-            target,
-        )
+        is_semantic = self._semantic is not None and not (asked.request.sampling.temperature or 0.0)
+        scope = scope_of(asked.hints, exact.scope) if is_exact else None
+        similar = scope_of(asked.hints, semantic.scope) if is_semantic else None
+        if scope is None and similar is None:
+            return _USELESS
+        # Rules may decide by headers, so whoever sends others may have to get another answer.
+        headers = json.dumps(sorted(asked.hints.headers.items())) if asked.hints.headers else ""
+        target = (str(asked.preference), asked.candidate, asked.voice, str(asked.hold), headers, configuration)
+        return Key(None if scope is None else exact_key(asked.request, scope=scope, target=target), similar, target)
+
+    def flight(self, asked: Asked, key: Key, deadline_s: float) -> AbstractAsyncContextManager[Seat[Completion]]:
+        """A place among the identical requests in flight; one of its own for whoever asks afresh."""
+        patience_s = min(_FOLLOWERS_PATIENCE_S, deadline_s / 2)
+        return self.flights.join(key.exact if asked.use_cache else None, patience_s=patience_s)
 
     async def find(self, asked: Asked, key: Key) -> Found | None:
         """The answer given before, the exact cache first."""

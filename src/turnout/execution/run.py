@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from turnout.config.schema import Configuration
 from turnout.errors import BrokenAnswerError, NoAnswerError, ProviderError
 from turnout.execution.asking import Asking
 from turnout.execution.plan import Plan
+from turnout.execution.race import Pieces
 from turnout.execution.surroundings import Surroundings
 from turnout.execution.telling import why
-from turnout.types import Answer, Chunk, Completion, Decision, Ranked, Request, Role, Snapshot, Tried
+from turnout.types import Chunk, Completion, Decision, Ranked, Request, Role, Snapshot, Tried
+
+Turn: TypeAlias = tuple[Ranked, Role]
+"""Who is asked, and why."""
 
 RESERVE: Final = 1.5
 """An attempt leaves the next candidate this many times its expected seconds, so that a hanging one costs no answer."""
@@ -41,8 +45,7 @@ class Run:
         strength: see `Plan`.
         surroundings: what all runs share.
         deadline_s: seconds for everything from `started_s` on.
-        streams: whether the caller wants pieces; else one completion is all that is handed out.
-        hold: keep the pieces back until the answer is judged.
+        hold: keep the pieces of a stream back until the answer is judged.
         identifier: of the decision, for errors and the completion.
     """
 
@@ -55,76 +58,126 @@ class Run:
     deadline_s: float
     started_s: float
     identifier: str
-    streams: bool = False
     hold: bool = False
     tried: list[Tried] = field(default_factory=list)
+    _plan: Plan = field(init=False)
+    _asking: Asking = field(init=False)
+    _escalations_left: int = field(init=False)
+    _best: Tried | None = None
     _handed: list[str] = field(default_factory=list)
     _first_token_s: float | None = None
     _threshold: float | None = None
 
+    def __post_init__(self) -> None:
+        fallback, escalation = self.configuration.fallback, self.configuration.routing.escalation
+        self._plan = Plan(
+            self.decision.ranking,
+            strength=self.strength,
+            window=self._window,
+            max_attempts=fallback.max_attempts if fallback.enabled else 1 + escalation.max_escalations,
+        )
+        self._asking = Asking(self.request, self.snapshot, self.surroundings, self._left_s, self.tried)
+        self._escalations_left = escalation.max_escalations if escalation.enabled else 0
+
+    async def complete(self) -> Completion:
+        """One whole answer.
+
+        Raises:
+            NoAnswerError: every attempt failed, or the deadline passed.
+        """
+        turn: Turn | None = (self._plan.first(), "first")
+        while turn is not None:
+            try:
+                await self._ask(*turn)
+            except ProviderError as error:
+                turn = self._failed(error)
+            else:
+                turn = self._answered(turn[1])
+        return self._completion()
+
     async def pieces(self) -> AsyncGenerator[Chunk | Completion, None]:
-        """Chunks where the caller streams, then exactly one completion, last.
+        """Chunks, then exactly one completion, last.
 
         Raises:
             NoAnswerError: every attempt failed, or the deadline passed.
             BrokenAnswerError: the answer failed after its first content was handed out.
         """
-        fallback, escalation = self.configuration.fallback, self.configuration.routing.escalation
-        plan = Plan(
-            self.decision.ranking,
-            strength=self.strength,
-            windows={entry.candidate: _window(self.snapshot, entry.candidate) for entry in self.decision.ranking},
-            max_attempts=fallback.max_attempts if fallback.enabled else 1 + escalation.max_escalations,
-        )
-        asking = Asking(self.request, self.snapshot, self.surroundings, self._left_s, self.tried)
-        escalations_left = escalation.max_escalations if escalation.enabled else 0
-        best: Tried | None = None
-        entry: Ranked | None = plan.first()
-        role: Role = "first"
-        while entry is not None:
+        turn: Turn | None = (self._plan.first(), "first")
+        while turn is not None:
             try:
-                async with aclosing(self._ask(asking, entry, role, plan)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                if self.hold:
+                    await self._ask(*turn)
+                else:
+                    async with aclosing(self._stream(*turn)) as pieces:
+                        async for piece in pieces:
+                            if isinstance(piece, Chunk):
+                                self._note(piece)
+                                yield piece
             except ProviderError as error:
-                if self._handed:
-                    raise BrokenAnswerError(
-                        error, partial_text="".join(self._handed), decision=self.identifier
-                    ) from error
-                if best is not None and best.answer is not None and best.answer.chunk.has_content:
-                    break  # an escalation that failed: the answer before it still stands, unless it says nothing
-                able = fallback.enabled and self._left_s() > 0
-                entry, role = plan.fallback(self.surroundings.problem) if able else None, "fallback"
-                continue
-            best = self._better(best, self.tried[-1])
-            entry = None
-            if escalations_left and not self._handed:
-                escalations_left -= 1
-                entry, role = self._escalation(best, plan, again=role == "escalation"), "escalation"
-        if best is None or best.answer is None:
-            raise self._no_answer()
-        if self.streams and not self._handed and (chunk := best.answer.chunk).has_content:
+                turn = self._failed(error)
+            else:
+                turn = self._answered(turn[1])
+        best = self._best
+        if (
+            best is not None
+            and best.answer is not None
+            and not self._handed
+            and (chunk := best.answer.chunk).has_content
+        ):
             self._note(chunk)
             yield chunk
-        yield self._completion(best, best.answer)
+        yield self._completion()
 
-    async def _ask(self, asking: Asking, entry: Ranked, role: Role, plan: Plan) -> AsyncGenerator[Chunk, None]:
-        """One candidate's answer, written down; pieces only where they are handed out at once."""
-        racing, live = self.configuration.performance.racing, self.streams and not self.hold
-        races = (
-            racing.enabled and self.configuration.fallback.enabled and role == "first" and entry.expected_s is not None
-        )
-        allowed_s = self._allowed_s(plan, role)
-        if not live and not races:
-            await asking.whole(entry, role, allowed_s=allowed_s, plan=plan)
+    async def _ask(self, entry: Ranked, role: Role) -> None:
+        """One candidate's answer, written down, with nothing of it handed out."""
+        if not self._races(entry, role):
+            await self._asking.whole(entry, role, allowed_s=self._allowed_s(role), plan=self._plan)
             return
-        quantile = racing.quantile if races else None
-        stream = asking.pieces(entry, role, patience_s=allowed_s, plan=plan, racing_quantile=quantile)
-        async with aclosing(stream) as pieces:
-            async for piece in pieces:
-                if live and isinstance(piece, Chunk):
-                    self._note(piece)
-                    yield piece
+        async with aclosing(self._stream(entry, role)) as pieces:
+            async for _ in pieces:
+                pass
+
+    def _stream(self, entry: Ranked, role: Role) -> Pieces:
+        """The pieces of one candidate's answer, which is written down."""
+        quantile = self.configuration.performance.racing.quantile if self._races(entry, role) else None
+        return self._asking.pieces(
+            entry, role, patience_s=self._allowed_s(role), plan=self._plan, racing_quantile=quantile
+        )
+
+    def _races(self, entry: Ranked, role: Role) -> bool:
+        """Whether a second candidate starts if this one is late."""
+        configuration = self.configuration
+        return (
+            role == "first"
+            and configuration.performance.racing.enabled
+            and configuration.fallback.enabled
+            and entry.expected_s is not None
+        )
+
+    def _failed(self, error: ProviderError) -> Turn | None:
+        """Who is asked after a failure; None where the answer before it stands, or nobody is left.
+
+        Raises:
+            BrokenAnswerError: something of the failed answer was handed out.
+        """
+        if self._handed:
+            raise BrokenAnswerError(error, partial_text="".join(self._handed), decision=self.identifier) from error
+        best = self._best
+        if best is not None and best.answer is not None and best.answer.chunk.has_content:
+            return None  # an escalation that failed: the answer before it still stands, unless it says nothing
+        if not self.configuration.fallback.enabled or self._left_s() <= 0:
+            return None
+        entry = self._plan.fallback(self.surroundings.problem)
+        return None if entry is None else (entry, "fallback")
+
+    def _answered(self, role: Role) -> Turn | None:
+        """Who is asked because the last answer is not trusted; None where the best one stands."""
+        self._best = self._better(self._best, self.tried[-1])
+        if not self._escalations_left or self._handed:
+            return None
+        self._escalations_left -= 1
+        entry = self._escalation(self._best, again=role == "escalation")
+        return None if entry is None else (entry, "escalation")
 
     def _better(self, before: Tried | None, answered: Tried) -> Tried:
         """Which of two answers stands: what was handed out, else the one that is trusted more."""
@@ -135,7 +188,7 @@ class Run:
             self.surroundings.threshold.escalated(helped=helped)
         return answered if helped or self._handed else before
 
-    def _escalation(self, best: Tried, plan: Plan, *, again: bool) -> Ranked | None:
+    def _escalation(self, best: Tried, *, again: bool) -> Ranked | None:
         """Who is asked because the answer is not trusted."""
         threshold, own = self.surroundings.threshold, self.decision.threshold
         confidence = best.confidence or 0.0
@@ -145,9 +198,9 @@ class Run:
             threshold.judged(confidence)
         if confidence >= self._threshold:
             return None
-        return plan.better(confidence, left_s=self._left_s(), problem=self.surroundings.problem)
+        return self._plan.better(confidence, left_s=self._left_s(), problem=self.surroundings.problem)
 
-    def _allowed_s(self, plan: Plan, role: Role) -> float:
+    def _allowed_s(self, role: Role) -> float:
         """Seconds that an attempt may take: what is left, less what the next candidate needs if this one hangs.
 
         An escalation may use most of it: there is an answer already, which has to be handed out in time.
@@ -157,7 +210,7 @@ class Run:
             return (1 - LEAST_RESERVED) * left_s
         if not self.configuration.fallback.enabled:
             return left_s
-        next_s = plan.next_expected_s(self.surroundings.problem)
+        next_s = self._plan.next_expected_s(self.surroundings.problem)
         if next_s is None:
             return left_s
         return left_s - min(max(RESERVE * next_s, LEAST_RESERVED * left_s), MOST_RESERVED * left_s)
@@ -176,13 +229,21 @@ class Run:
         failures = [(entry.candidate, entry.error, entry.message) for entry in self.tried]
         return NoAnswerError(failures, deadline_passed=self._left_s() <= 0, decision=self.identifier)
 
-    def _completion(self, best: Tried, answer: Answer) -> Completion:
+    def _completion(self) -> Completion:
+        """The end of it.
+
+        Raises:
+            NoAnswerError: nobody answered.
+        """
+        best = self._best
+        if best is None or best.answer is None:
+            raise self._no_answer()
         if self._threshold is None:
             own = self.decision.threshold
             self._threshold = self.surroundings.threshold.value if own is None else own
         return Completion(
             id=self.identifier,
-            answer=answer,
+            answer=best.answer,
             decision=self.decision,
             confidence=best.confidence or 0.0,
             reason=why(best, self.tried, self.decision, self._threshold),
@@ -192,10 +253,9 @@ class Run:
             threshold=self._threshold,
         )
 
-
-def _window(snapshot: Snapshot, candidate: str) -> int | None:
-    """The context window that a candidate has now, else that it can have."""
-    state = snapshot.candidates.get(candidate)
-    if state is None or state.model is None:
-        return None
-    return state.model.loaded_context_length or state.model.context_length
+    def _window(self, candidate: str) -> int | None:
+        """The context window that a candidate has now, else that it can have."""
+        state = self.snapshot.candidates.get(candidate)
+        if state is None or state.model is None:
+            return None
+        return state.model.loaded_context_length or state.model.context_length
