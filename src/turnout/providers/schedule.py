@@ -50,7 +50,7 @@ class Schedule:
     @property
     def running(self) -> int:
         """Requests that have a slot."""
-        return self._running.total()
+        return len(self._started)
 
     def running_for(self, candidate: str) -> int:
         """Requests of one candidate that have a slot."""
@@ -106,7 +106,7 @@ class Schedule:
 
     def next(self) -> Ticket | None:
         """Start and return the request whose turn it is; None where all have to wait."""
-        if self.running >= self._limits.max_concurrent:
+        if not self._waiting or self.running >= self._limits.max_concurrent:
             return None
         now = self._now()
         # What was just brought in keeps its place as long as anybody has to wait: else a long queue swaps at each start.
