@@ -1,19 +1,22 @@
-"""Callers that wait for whole answers, so that whoever closes the client can send them away."""
+"""Callers that wait for answers, whole or in pieces, so that whoever closes the client can send them away."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 from turnout.errors import RequestError
+from turnout.execution.streaming import Streaming
 
 
 class Answering:
-    """The tasks that wait now. For one event loop."""
+    """Everybody who waits now. For one event loop."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object]] = set()
+        self._streams: WeakSet[Streaming] = WeakSet()
         self._stopped = False
         self._left = asyncio.Event()
 
@@ -37,6 +40,11 @@ class Answering:
             self._tasks.discard(task)
             self._left.set()
 
+    def follow(self, stream: Streaming) -> Streaming:
+        """A stream that is closed with the others."""
+        self._streams.add(stream)
+        return stream
+
     async def stop(self) -> None:
         """Send all of them away and wait until they have left; the caller's own task is left alone."""
         self._stopped = True
@@ -47,3 +55,4 @@ class Answering:
         while self._tasks - {own}:
             self._left.clear()
             await self._left.wait()
+        await asyncio.gather(*(stream.aclose() for stream in list(self._streams)), return_exceptions=True)

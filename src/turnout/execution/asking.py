@@ -42,6 +42,8 @@ class Asking:
         surroundings: who answers, who judges.
         left_s: seconds until the deadline.
         tried: where everything is written down.
+
+    `speaker` is the candidate whose pieces are coming.
     """
 
     request: Request
@@ -49,6 +51,7 @@ class Asking:
     surroundings: Surroundings
     left_s: Callable[[], float]
     tried: list[Tried]
+    speaker: str = ""
 
     async def whole(self, entry: Ranked, role: Role, *, allowed_s: float, plan: Plan) -> None:
         """One answer in one piece; it is the last one that was tried.
@@ -107,6 +110,7 @@ class Asking:
                     if isinstance(piece, Answer):
                         answer = piece
                         break
+                    self.speaker = track.leader.candidate
                     yield piece
             assert answer is not None, "a stream ends with its answer or an error"
         except BaseException as error:

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self, Unpack
-from weakref import WeakSet
+from typing import Self, Unpack
 
 from turnout.config.live import LiveConfiguration
 from turnout.config.loader import Loaded, load
@@ -37,11 +35,9 @@ from turnout.history import History
 from turnout.policy import Router
 from turnout.policy.policy import Policy
 from turnout.resources import ResourceSampler
-from turnout.types import Completion, Decision, RequestLike
+from turnout.types import Completion, Decision, Embeddings, RequestLike, Snapshot
 
 logger = logging.getLogger(__name__)
-
-_SAVE_EVERY_S: Final = 60.0
 
 
 class HybridClient:
@@ -80,7 +76,9 @@ class HybridClient:
         self._personal = Personal(state / "personal.json") if configuration.hybrid.personal else None
         self._state = state
         self._metrics = Metrics()
-        self._opinions = Opinions(self._history, self._personal, self._metrics, self._is_strong)
+        self._opinions = Opinions(
+            self._history, self._personal, self._metrics, lambda name: name not in self._orchestrator.fast_half
+        )
         recorders = [] if self._history is None else [Recorder(self._history, keep_texts=kept.prompts == "full")]
         self._orchestrator = Orchestrator(
             self._router,
@@ -100,7 +98,6 @@ class HybridClient:
         self._is_open = False
         self._was_open = False
         self._answering = Answering()
-        self._under_way: WeakSet[Streaming] = WeakSet()
 
     @classmethod
     def from_config(
@@ -162,22 +159,24 @@ class HybridClient:
         self._is_open = True
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
         """Stop the background work, save what was measured, close every connection."""
         self._is_open = False
         await self._answering.stop()
-        await asyncio.gather(*(stream.aclose() for stream in list(self._under_way)), return_exceptions=True)
         await self._open.aclose()
 
     @property
     def configuration(self) -> Configuration:
         """What is configured now."""
         return self._orchestrator.policy.configuration
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known of providers and candidates now; from memory."""
+        return self._watch.snapshot()
 
     @property
     def history(self) -> History | None:
@@ -202,9 +201,9 @@ class HybridClient:
 
     def stream(self, request: RequestLike, **options: Unpack[Options]) -> Streaming:
         """The answer in pieces as they come; its `completion` is there at the end."""
-        stream = Streaming(self._orchestrator.pieces(self._asked(request, options)))
-        self._under_way.add(stream)
-        return stream
+        asked = self._asked(request, options)
+        report = None if asked.ensemble else self._orchestrator.report(asked)
+        return self._answering.follow(Streaming(self._orchestrator.pieces(asked, report), report))
 
     def route(self, request: RequestLike, **options: Unpack[Options]) -> Decision:
         """Who would be asked now, and why; asks nobody.
@@ -220,7 +219,19 @@ class HybridClient:
         Raises:
             RequestError: an unknown kind or id, or a value that is missing or out of range.
         """
-        self._opinions.heard(decision_id, kind, value, comment)
+        await self._opinions.heard(decision_id, kind, value, comment)
+
+    async def embed(self, texts: Sequence[str], candidate: str, *, deadline_s: float | None = None) -> Embeddings:
+        """One vector for each text, by a candidate that makes them. Nobody else is asked where it fails: vectors of
+        different language models do not go together.
+
+        Raises:
+            RequestError: the client is not open.
+            ProviderError: it failed.
+        """
+        self._check_open()
+        with self._answering.one():
+            return await self._fleets.embed(candidate, texts, deadline_s=deadline_s)
 
     async def warm(self, candidate: str) -> float:
         """Bring a candidate into memory; seconds that took, 0 where it was there or cannot be asked."""
@@ -244,21 +255,21 @@ class HybridClient:
         )
 
     def _asked(self, request: RequestLike, options: Options) -> Asked:
+        self._check_open()
+        return Asked.of(request, **options)
+
+    def _check_open(self) -> None:
         if not self._is_open:
             raise RequestError("the client is not open; use it as an async context manager")
-        return Asked.of(request, **options)
 
     async def _keep_saved(self) -> None:
         while True:
-            await asyncio.sleep(_SAVE_EVERY_S)
+            await asyncio.sleep(60.0)
             self._threshold.save()
 
     async def _close_caches(self) -> None:
         for cache in (*self._retired, self._orchestrator.remembered):
             await cache.aclose()
-
-    def _is_strong(self, candidate: str) -> bool:
-        return candidate not in self._orchestrator.fast_half
 
     def _follow(self, live: LiveConfiguration, loop: asyncio.AbstractEventLoop) -> None:
         """Let a changed file change what new requests meet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Opinions:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    def heard(self, decision_id: str, kind: str, value: float | None = None, comment: str = "") -> None:
+    async def heard(self, decision_id: str, kind: str, value: float | None = None, comment: str = "") -> None:
         """Take in one piece of feedback; when this returns, the death of the process cannot lose it.
 
         Args:
@@ -77,7 +78,9 @@ class Opinions:
             raise RequestError(f"feedback {kind!r} is unknown; there is {', '.join(KINDS)}")
         if kind in ("score", "edit_kept") and (value is None or not 0 <= value <= 1):
             raise RequestError(f"feedback {kind!r} needs a value from 0 to 1, not {value!r}")
-        about = self._known.get(decision_id) or self._looked_up(decision_id)
+        about = self._known.get(decision_id)
+        if about is None:
+            about = await asyncio.to_thread(self._looked_up, decision_id)
         if self._history is not None:
             self._history.record(
                 FeedbackRecord(decision_id=decision_id, user=about.user, kind=kind, value=value, comment=comment)

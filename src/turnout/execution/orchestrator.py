@@ -102,8 +102,16 @@ class Orchestrator:
             return await self._whole(asked)
         return await self._ensembles.complete(self._limited(asked), self._ensemble(asked), asked.ensemble)
 
-    def pieces(self, asked: Asked) -> Pieces:
+    def report(self, asked: Asked) -> Report:
+        """The report of a request that begins now."""
+        return Report(asked, self._observers, self._now)
+
+    def pieces(self, asked: Asked, report: Report | None = None) -> Pieces:
         """Chunks, then exactly one completion, last.
+
+        Args:
+            asked: what is asked.
+            report: where it can be followed; one is made where there is none. Of an ensemble nothing is told there.
 
         Raises:
             RequestError: an unknown ensemble; while iterating, see `decide`.
@@ -113,12 +121,12 @@ class Orchestrator:
             BrokenAnswerError: the answer failed after its first content was handed out.
         """
         if not asked.ensemble:
-            return self._streamed(asked)
+            return self._streamed(asked, report)
         return self._ensembles.pieces(self._limited(asked), self._ensemble(asked), asked.ensemble, self._streamed)
 
     async def _whole(self, asked: Asked) -> Completion:
         """One request without an ensemble, told to the observers."""
-        report = Report(asked, self._observers, self._now)
+        report = self.report(asked)
         try:
             completion = await self._completed(asked, report)
         except BaseException as error:
@@ -144,9 +152,9 @@ class Orchestrator:
             remembered.keep(asked, key, completion)
             return completion
 
-    async def _streamed(self, asked: Asked) -> Pieces:
+    async def _streamed(self, asked: Asked, report: Report | None = None) -> Pieces:
         """The same as `_whole`, in pieces."""
-        report = Report(asked, self._observers, self._now)
+        report = self.report(asked) if report is None else report
         try:
             async with aclosing(self._told(asked, report)) as pieces:
                 async for piece in pieces:
@@ -170,12 +178,14 @@ class Orchestrator:
         remembered = self.remembered
         if asked.use_cache and (found := await remembered.find(asked, key)) is not None:
             again = handed_again(found, identifier=report.id, total_s=report.elapsed_s, asked=asked)
+            report.speaker = again.candidate
             for piece in _replayed(again):
                 yield piece
             return
         async with remembered.flight(asked, key, _deadline_s(asked, policy.configuration)) as seat:
             if seat.landed and seat.result is not None:
                 same = shared(seat.result, identifier=report.id, total_s=report.elapsed_s, asked=asked)
+                report.speaker = same.candidate
                 for piece in _replayed(same):
                     yield piece
                 return
@@ -187,8 +197,11 @@ class Orchestrator:
                     yield piece
 
     async def _asked(self, asked: Asked, policy: Policy, report: Report) -> Pieces:
-        async with aclosing(self._run(asked, policy, report).pieces()) as pieces:
+        run = self._run(asked, policy, report)
+        report.speaker = run.speaker
+        async with aclosing(run.pieces()) as pieces:
             async for piece in pieces:
+                report.speaker = run.speaker
                 yield self._ended(asked, piece) if isinstance(piece, Completion) else piece
 
     def _run(self, asked: Asked, policy: Policy, report: Report) -> Run:
@@ -227,7 +240,7 @@ class Orchestrator:
         if ensemble is None:
             near = get_close_matches(asked.ensemble, ensembles, 3, 0.5) or ensembles
             unknown = RequestError(f"no ensemble is named {asked.ensemble!r}; there is {', '.join(near) or 'none'}")
-            Report(asked, self._observers, self._now).failed(unknown)
+            self.report(asked).failed(unknown)
             raise unknown
         return ensemble
 

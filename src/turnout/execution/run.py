@@ -79,6 +79,13 @@ class Run:
         self._asking = Asking(self.request, self.snapshot, self.surroundings, self._left_s, self.tried)
         self._escalations_left = escalation.max_escalations if escalation.enabled else 0
 
+    @property
+    def speaker(self) -> str:
+        """The candidate whose answer is being handed out; the one that was decided for before that is known."""
+        if not self.hold and self._asking.speaker:
+            return self._asking.speaker
+        return self.decision.candidate if self._best is None else self._best.candidate
+
     async def complete(self) -> Completion:
         """One whole answer.
 

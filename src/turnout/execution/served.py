@@ -50,6 +50,8 @@ class Observer(Protocol):
 class Report:
     """What is going on with one request, told to the observers exactly once, however it ends.
 
+    `speaker` is the candidate whose pieces are being handed out; empty before anything is known of it.
+
     Args:
         asked: the request.
         observers: who hears of it.
@@ -61,6 +63,7 @@ class Report:
         self.started_s = now()
         self.decision: Decision | None = None
         self.predictor: Predictor | None = None
+        self.speaker = ""
         self.tried: Sequence[Tried] = ()
         self._asked = asked
         self._observers = observers

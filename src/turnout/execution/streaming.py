@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from turnout.errors import RequestError
-from turnout.types import Chunk, Completion
+from turnout.execution.served import Report
+from turnout.types import Chunk, Completion, Decision
 
 
 class Streaming:
@@ -20,8 +21,9 @@ class Streaming:
         BrokenAnswerError: the answer failed after its first content was handed out.
     """
 
-    def __init__(self, pieces: AsyncGenerator[Chunk | Completion, None]) -> None:
+    def __init__(self, pieces: AsyncGenerator[Chunk | Completion, None], report: Report | None = None) -> None:
         self._pieces = pieces
+        self._report = report
         self._completion: Completion | None = None
         self._reader: asyncio.Task[Any] | None = None
         self._left: asyncio.Event | None = None
@@ -37,6 +39,25 @@ class Streaming:
         if self._completion is None:
             raise ValueError("the completion is there when the stream has ended; iterate over it first")
         return self._completion
+
+    @property
+    def id(self) -> str:
+        """The decision's id, known from the beginning; that of an ensemble only at the end, empty until then."""
+        if self._completion is not None:
+            return self._completion.id
+        return "" if self._report is None else self._report.id
+
+    @property
+    def decision(self) -> Decision | None:
+        """What was decided; None before it was, where a cache answers, and of an ensemble."""
+        return None if self._report is None else self._report.decision
+
+    @property
+    def candidate(self) -> str:
+        """Who speaks; before the first content who most likely will, empty where that is not known."""
+        if self._completion is not None:
+            return self._completion.candidate
+        return "" if self._report is None else self._report.speaker
 
     def __aiter__(self) -> Self:
         return self
