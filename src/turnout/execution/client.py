@@ -109,6 +109,7 @@ class HybridClient:
         predictor: str | PathLike[str] | None = None,
         state: str | PathLike[str] | None = None,
         live: bool = True,
+        observers: Sequence[Observer] = (),
     ) -> Self:
         """A client for a configuration file; without a path the one that the loader finds.
 
@@ -119,6 +120,7 @@ class HybridClient:
             predictor: another folder than the champion's.
             state: another folder than TURNOUT_STATE or `state/`.
             live: follow the file while the client is open.
+            observers: hear of every request as it ends.
 
         Raises:
             ConfigurationError: the file is not valid; every problem with its line.
@@ -130,6 +132,7 @@ class HybridClient:
             loaded.configuration,
             router=Router.load(predictor, configuration=policy),
             state=None if state is None else Path(state),
+            observers=observers,
         )
         client._loaded = loaded
         if live and Path(loaded.source).is_file():

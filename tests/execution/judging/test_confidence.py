@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnout.errors import ArtifactCorruptError, ArtifactError, ArtifactMismatchError, ArtifactMissingError
-from turnout.execution.judging import DEFAULT_CONFIDENCE, SIGNAL_NAMES, ConfidenceModel, Judge, Signals
+from turnout.execution.judging import DEFAULT_CONFIDENCE, SIGNAL_NAMES, ConfidenceModel, Judge, Signals, read_signals
 from turnout.execution.judging.confidence import FILE
 from turnout.types import Answer, Request
 
 CLEAN = Signals(unfinished=False, refusal=False, loop=False, echo=False)
-CODE = replace(CLEAN, code_broken=0.0, fence_open=False)
+CODE = CLEAN._replace(code_broken=0.0, fence_open=False)
 JSON = Signals(refusal=False, loop=False, echo=False, format_broken=False, format_wrapped=False)
 
 
@@ -31,7 +31,7 @@ def odds(p: float) -> float:
     return p / (1 - p)
 
 
-@pytest.mark.parametrize("signals", [CLEAN, CODE, JSON, replace(JSON, calls_broken=False)])
+@pytest.mark.parametrize("signals", [CLEAN, CODE, JSON, JSON._replace(calls_broken=False)])
 def test_a_clean_answer_keeps_about_what_was_expected(signals: Signals) -> None:
     assert 0.8 <= confidence(signals) <= 0.85
     assert 0.3 <= confidence(signals, 0.3) <= 0.38 and 0.95 <= confidence(signals, 0.95) <= 0.97
@@ -50,24 +50,24 @@ def test_a_clean_answer_keeps_about_what_was_expected(signals: Signals) -> None:
     ],
 )
 def test_trouble_takes_confidence_away(seen: dict[str, Any], most: float) -> None:
-    assert confidence(replace(CLEAN, **seen)) < most
-    assert confidence(replace(CLEAN, **seen), 0.95) < most + 0.05
+    assert confidence(CLEAN._replace(**seen)) < most
+    assert confidence(CLEAN._replace(**seen), 0.95) < most + 0.05
 
 
 def test_broken_code_halves_the_odds_or_more() -> None:
     for share in (0.5, 1.0):
-        assert odds(confidence(replace(CODE, code_broken=share))) < 0.6 * odds(0.8)
-    assert odds(confidence(replace(CODE, code_broken=1.0))) < 0.5 * odds(0.8)
+        assert odds(confidence(CODE._replace(code_broken=share))) < 0.6 * odds(0.8)
+    assert odds(confidence(CODE._replace(code_broken=1.0))) < 0.5 * odds(0.8)
 
 
 def test_wrapped_json_is_softer_than_broken_json() -> None:
-    wrapped = confidence(replace(JSON, format_wrapped=True))
-    assert confidence(replace(JSON, format_broken=True)) < 0.1 < 0.4 < wrapped < 0.7
+    wrapped = confidence(JSON._replace(format_wrapped=True))
+    assert confidence(JSON._replace(format_broken=True)) < 0.1 < 0.4 < wrapped < 0.7
 
 
 def test_log_probabilities_move_it_gently() -> None:
     def doubtful(mean: float, tenth: float, low: float) -> float:
-        return confidence(replace(CLEAN, logprob_mean=mean, logprob_p10=tenth, logprob_low=low))
+        return confidence(CLEAN._replace(logprob_mean=mean, logprob_p10=tenth, logprob_low=low))
 
     sure, usual, unsure = doubtful(-0.05, -0.2, 0.01), doubtful(-0.25, -0.8, 0.08), doubtful(-1.0, -3.0, 0.35)
     assert sure > usual > unsure
@@ -76,27 +76,28 @@ def test_log_probabilities_move_it_gently() -> None:
 
 
 def test_agreement_speaks_for_an_answer_and_dissent_against_it() -> None:
-    alone, none, half, full = (confidence(replace(CLEAN, agreement=share)) for share in (None, 0.0, 0.5, 1.0))
+    alone, none, half, full = (confidence(CLEAN._replace(agreement=share)) for share in (None, 0.0, 0.5, 1.0))
     assert none < half < full and half == pytest.approx(alone)
     assert odds(full) / odds(alone) == pytest.approx(3.0, rel=0.05)
 
 
 @given(
     st.floats(),
-    st.builds(
-        Signals,
-        cut=st.booleans(),
-        refusal=st.sampled_from([None, True, False]),
-        code_broken=st.none() | st.floats(0, 1),
-        logprob_mean=st.none() | st.floats(-20, 0),
-        agreement=st.none() | st.floats(0, 1),
-    ),
+    st.fixed_dictionaries(
+        {
+            "cut": st.booleans(),
+            "refusal": st.sampled_from([None, True, False]),
+            "code_broken": st.none() | st.floats(0, 1),
+            "logprob_mean": st.none() | st.floats(-20, 0),
+            "agreement": st.none() | st.floats(0, 1),
+        }
+    ).map(lambda seen: Signals(**seen)),
 )
 def test_confidence_is_a_probability_for_any_prior(prior: float, signals: Signals) -> None:
     value = confidence(signals, prior)
     assert 0 < value < 1
     rows = DEFAULT_CONFIDENCE.predict(signals.vector()[None], np.array([prior]))
-    assert rows == pytest.approx([value])
+    assert rows == pytest.approx([value], rel=1e-12)
 
 
 def test_no_trouble_ever_raises_confidence() -> None:
@@ -168,6 +169,7 @@ def test_a_judge_gives_confidence_and_signals(tmp_path: Path) -> None:
     request, answer = Request.of("how to?"), Answer("a/b", "b", "I can't help with that.")
     value, signals = Judge.load()(request, answer, 0.8)
     assert value < 0.2 and signals["refusal"] is True
+    assert None not in signals.values() and Signals.from_json(signals) == read_signals(request, answer)
     DEFAULT_CONFIDENCE.save(tmp_path / FILE)
     assert Judge.load(tmp_path / FILE)(request, answer, 0.8) == (value, signals)
     assert Judge()(request, answer, 0.8, agreement=1.0)[0] > value

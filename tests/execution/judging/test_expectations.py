@@ -9,6 +9,51 @@ from hypothesis import strategies as st
 from turnout.execution.judging.expectations import HEAD_CHARS, TAIL_CHARS, code_missing, instruction, off_length
 from turnout.execution.judging.fences import find_fences
 
+MAKERS = (
+    *(
+        "write",
+        "implement",
+        "create",
+        "generate",
+        "code",
+        "give me",
+        "show me",
+        "i need",
+        "make",
+        "schreib",
+        "schreibe",
+    ),
+    *(
+        "erstell",
+        "erstelle",
+        "implementier",
+        "implementiere",
+        "écris",
+        "écrivez",
+        "crée",
+        "escribe",
+        "crea",
+        "implementa",
+    ),
+    *("scrivi", "escreva", "crie", "napisz", "schrijf", "yaz"),
+)
+THINGS = (
+    *(
+        "function",
+        "script",
+        "class",
+        "program",
+        "snippet",
+        "code",
+        "query",
+        "method",
+        "module",
+        "component",
+        "one-liner",
+    ),
+    *("decorator", "macro", "hook", "struct", "enum", "cli", "funktion", "klasse", "skript", "programm", "fonction"),
+    *("classe", "programme", "función", "clase", "funzione", "função", "consulta"),
+)
 PROSE = "First sort the list, then take the element in the middle, or the mean of the two."
 
 
@@ -33,6 +78,18 @@ def test_code_in_a_named_language_is_expected(prompt: str) -> None:
     assert missing(prompt, PROSE) is True
     assert missing(prompt, f"Here:\n\n```\n{PROSE}\n```") is False
     assert missing(prompt, "x = median(values)") is False
+
+
+@pytest.mark.parametrize("verb", MAKERS)
+def test_code_is_expected_in_every_way_to_ask(verb: str) -> None:
+    assert missing(f"{verb} a python function", PROSE) is True
+    assert missing(f"please {verb} a function that sorts a list in python", PROSE) is True
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_code_is_expected_by_all_its_names(thing: str) -> None:
+    for prompt in (f"write a python {thing}", f"python {thing}", f"make me a {thing} that sorts a list in rust"):
+        assert missing(prompt, PROSE) is True
 
 
 @pytest.mark.parametrize(

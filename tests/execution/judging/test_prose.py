@@ -91,14 +91,32 @@ def test_an_answer_is_no_echo() -> None:
     assert not echoes("yes", "yes")
 
 
-@pytest.mark.parametrize("end", [",", " (", ":", " –", " the", " and", " und", " les"])
+@pytest.mark.parametrize(
+    "end", [",", " (", "[", "{", ":", " –", "—", " -", "\n-", " the", ") and", " und", " les", " di"]
+)
 def test_prose_that_stops_in_the_middle_is_unfinished(end: str) -> None:
     assert unfinished(START * 3 + "There are three reasons" + end)
     assert unfinished(START * 3 + "There are three reasons" + end + "\n")
 
 
 @pytest.mark.parametrize(
-    "end", [".", "", "!", ")", " as follows", "\n- one\n- two", " 42", "。", "`x`", " part A", " C++"]
+    "end",
+    [
+        ".",
+        "",
+        "!",
+        ")",
+        " as follows",
+        "\n- one\n- two",
+        " 42",
+        "。",
+        "`x`",
+        " part A",
+        " C++",
+        " well-",
+        "\nand",
+        " 2 and",
+    ],
 )
 def test_other_ends_are_ends(end: str) -> None:
     assert not unfinished(START * 3 + "There are three reasons" + end)

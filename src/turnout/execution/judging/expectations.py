@@ -71,28 +71,37 @@ _HINTS: Final = (
     *("matlab", "dart", "julia", "elixir", "perl", "c++", "c#", "cpp", "csharp", "php", "lua", "sql"),
     *(" go ", " go\n", " js ", " ts ", " py "),
 )
-"""One of these stands in every prompt that asks for code in a language; looking for them is quicker than the pattern."""
+"""One of these stands in every prompt that asks for code in a language; looking for them is quicker than the patterns."""
 
 _SPELLINGS: Final = sorted((re.escape(name) for name in (*_LANGUAGES, *_ALIASES)), key=len, reverse=True)
 _NAMES: Final = rf"(?<![\w+#.])(?:{'|'.join(_SPELLINGS)})(?![\w+#]|\.\w)"
 _NAME: Final = re.compile(_NAMES)
-_THING: Final = (
-    r"(?:function|script|class|program|snippet|code|query|method|module|component|one-liner|decorator|macro|hook|struct"
-    r"|enum|cli|funktion|klasse|skript|programm|fonction|classe|programme|función|clase|funzione|função|consulta)\b"
+_THINGS: Final = tuple(
+    "function script class program snippet code query method module component one-liner decorator macro hook struct enum cli "
+    "funktion klasse skript programm fonction classe programme función clase funzione função consulta".split()
 )
+_THING: Final = rf"(?:{'|'.join(_THINGS)})\b"
 _MAKE: Final = (
     r"\b(?:write|implement|create|generate|code|give me|show me|i need|make|schreib\w*|erstelle?|implementiere?|écris|écrivez"
     r"|crée|escribe|crea|implementa|scrivi|escreva|crie|napisz|schrijf|yaz)\b"
     r" (?:(?:an?|the|me|some|us|eine?n?|une?|una|een) ){0,2}"
 )
+_MAKERS: Final = (
+    *("write", "implement", "create", "generate", "code", "give me", "show me", "i need", "make", "schreib", "erstell"),
+    *("écri", "crée", "escribe", "crea", "scriv", "escrev", "crie", "napisz", "schrijf", "yaz"),
+)
+"""One of these stands wherever `_MAKE` matches."""
+
 _BROKEN_THING: Final = (
     r"(?! (?:fails?|does|is|throws|returns|won't|not|gives|crash|keeps|takes|runs|that (?:fails|crash)))"
 )
 _CODE_ASKED: Final = re.compile(
     rf"{_MAKE}[^.?!\n]{{0,40}}?{_NAMES} (?:\w+ )?{_THING}"
     rf"|{_MAKE}(?:[\w-]+ ){{0,3}}{_THING}[^.?!\n]{{0,60}}? (?:in|using|en|with|mit) {_NAMES}"
-    rf"|^ ?(?:an? )?{_NAMES} (?:\w+ )?{_THING}{_BROKEN_THING}"
 )
+_CODE_NAMED: Final = re.compile(rf" ?(?:an? )?{_NAMES} (?:\w+ )?{_THING}{_BROKEN_THING}")
+"""How a prompt begins that is nothing but the name of what is wanted."""
+
 _NO_CODE: Final = re.compile(
     r"\b(?:no|without|don't (?:write|show|give)|not) (?:any )?code\b|pseudo-?code|\bexplain|\bwhat does|\bwhy\b|\breview"
     r"|\bname (?:a|the|two|three)"
@@ -107,6 +116,11 @@ _CODE_LINE: Final = re.compile(
 _LENGTH_WORDS: Final = (
     *("word", "sentence", "yes or no", "wort", "satz", "sätze", "phrase", "mot", "frase", "palabra", "ja oder nein"),
 )
+"""Few prompts hold one of these. The next three tell which of the slower patterns can match."""
+
+_WORDS_NAMED: Final = (" word", "-word", " wort", " wörter", " mot", " palabra")
+_YES_NO_NAMED: Final = ("yes or no", "ja oder nein")
+_SENTENCES_NAMED: Final = (" sentence", " satz", " phrase", " frase")
 _ONE_WORD: Final = re.compile(
     r"\b(?:in|with|using|only|just|exactly|mit|en|con) (?:only |just |exactly |nur )?"
     r"(?:one|a single|1|einem|un seul|un|una sola|una) (?:word|wort|mot|palabra)\b(?! (?:or|ou|oder|o) )"
@@ -146,11 +160,7 @@ def code_missing(asked: str, text: str, fences: Sequence[Fence]) -> bool | None:
         text: the answer.
         fences: the answer's.
     """
-    if (
-        not any(hint in asked for hint in _HINTS)
-        or _CODE_ASKED.search(asked) is None
-        or _NO_CODE.search(asked) is not None
-    ):
+    if not _asks_for_code(asked):
         return None
     if not fences:
         return _CODE_LINE.search(text[:2_000]) is None
@@ -161,18 +171,31 @@ def code_missing(asked: str, text: str, fences: Sequence[Fence]) -> bool | None:
     return not any(label in _LANGUAGES[name].split() for name in wanted for label in labels)
 
 
+def _asks_for_code(asked: str) -> bool:
+    """Whether code in a named language is asked for."""
+    holds = asked.__contains__
+    if not (any(map(holds, _HINTS)) and any(map(holds, _THINGS))):
+        return False
+    wanted = _CODE_NAMED.match(asked) or (any(map(holds, _MAKERS)) and _CODE_ASKED.search(asked))
+    return bool(wanted) and _NO_CODE.search(asked) is None
+
+
 def off_length(asked: str, text: str) -> bool | None:
     """Whether an answer is far longer than was plainly asked for; None where no length was."""
-    if not any(word in asked for word in _LENGTH_WORDS) or _PART.search(asked) is not None:
+    holds = asked.__contains__
+    if not any(map(holds, _LENGTH_WORDS)):
         return None
-    if _ONE_WORD.search(asked):
+    words, yes_no, sentences = (any(map(holds, named)) for named in (_WORDS_NAMED, _YES_NO_NAMED, _SENTENCES_NAMED))
+    if not (words or yes_no or sentences) or _PART.search(asked) is not None:
+        return None
+    if words and _ONE_WORD.search(asked):
         return len(text[:400].split()) > 4
-    if _YES_NO.search(asked):
+    if yes_no and _YES_NO.search(asked):
         return len(text[:400].split()) > 12
-    if _ONE_SENTENCE.search(asked):
+    if sentences and _ONE_SENTENCE.search(asked):
         # "e.g." and "v1. " end no sentence, so three ends are needed to be sure of two sentences.
         return len(_SENTENCE_END.findall(text[:4_000])) > 3 or len(text) > 800
-    if found := _AT_MOST.search(asked):
+    if words and (found := _AT_MOST.search(asked)):
         most = int(found[1])
         return sum(1 for _ in _WORD.finditer(text[: 40 * most + 400])) > 1.3 * most + 5
     return None

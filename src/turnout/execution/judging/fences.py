@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_FENCES: Final = 40
 """Fence lines that are looked for, and a quarter of the marks of fences that are looked at on the way."""
@@ -13,8 +12,7 @@ _INDENT: Final = 12
 """A fence in a list of lists is indented by as much; CommonMark allows 3 and counts from the list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(NamedTuple):
     """One piece of fenced code: its label in lower case (python, c++), its code, and whether its end is there."""
 
     label: str
@@ -56,7 +54,8 @@ def _fence_lines(text: str) -> list[tuple[int, int, str, int, str]]:
     """Start and end of each line that begins with a fence, the mark, how often it stands there, and what follows."""
     lines: list[tuple[int, int, str, int, str]] = []
     for mark in _MARKS:
-        place = text.find(mark)
+        # One sign is found several times as fast as three, and most prose holds none.
+        place = text.find(mark) if mark[0] in text else -1
         for _ in range(4 * MAX_FENCES):
             if place < 0 or len(lines) >= MAX_FENCES:
                 break

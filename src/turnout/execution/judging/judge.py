@@ -35,8 +35,8 @@ class Judge:
 
     def __call__(
         self, request: Request, answer: Answer, prior: float, *, agreement: float | None = None
-    ) -> tuple[float, Mapping[str, float | bool | None]]:
-        """The probability that the answer is good, and the signals that it was judged by.
+    ) -> tuple[float, Mapping[str, float | bool]]:
+        """The probability that the answer is good, and the signals that it was judged by: those that apply.
 
         Args:
             request: what was asked.

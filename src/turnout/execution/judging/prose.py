@@ -19,9 +19,9 @@ _ASKS_FOR_REPETITION: Final = re.compile(
     r"\brepeat|\btimes\b|\brows?\b|\blines?\b|\bcopies\b|wiederhol|\bmal\b|\bfois\b|répèt|\bveces\b|repit|\bvolte\b|ripet|\bvezes\b|razy|powt"
     r"|\bkeer\b|herhaal|\bkez\b|tekrar|回|遍|次|重复|繰り返"
 )
-_UNFINISHED: Final = re.compile(
-    r"(?:[,(\[{:–—]|\s-|(?<=[a-z)] )(?:the|a|an|and|or|of|und|oder|der|die|das|et|ou|le|la|les|des|el|los|las|il|di))\Z"
-)
+_OPEN_MARKS: Final = (",", "(", "[", "{", ":", "–", "—")
+_OPEN_WORDS: Final = frozenset("the a an and or of und oder der die das et ou le la les des el los las il di".split())
+_BEFORE_OPEN_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyz)")
 MIN_UNFINISHED_CHARS: Final = 80
 """Shorter ones fill gaps and complete lines; they may end in anything."""
 
@@ -37,7 +37,9 @@ def loops(text: str, asked: str = "") -> bool:
     if len(tail) < MIN_LOOP_CHARS:
         return False
     # If the tail repeats with some period, its last characters stood there one period before, and nowhere after that.
-    before = tail.rfind(tail[-_PROBE_CHARS:], 0, len(tail) - 1)
+    # A period too long for enough rounds is not looked for.
+    longest = len(tail) // MIN_ROUNDS
+    before = tail.rfind(tail[-_PROBE_CHARS:], len(tail) - _PROBE_CHARS - longest, len(tail) - 1)
     if before < 0:
         return False
     period = len(tail) - _PROBE_CHARS - before
@@ -61,7 +63,13 @@ def echoes(text: str, prompt: str) -> bool:
 
 def unfinished(text: str) -> bool:
     """Whether prose stops at a comma, an open bracket, a colon, or a word that something must follow."""
-    return len(text) >= MIN_UNFINISHED_CHARS and _UNFINISHED.search(text[-40:].rstrip()) is not None
+    if len(text) < MIN_UNFINISHED_CHARS:
+        return False
+    end = text[-40:].rstrip()
+    before, _, word = end.rpartition(" ")
+    if word in _OPEN_WORDS:
+        return before[-1:] in _BEFORE_OPEN_WORDS
+    return end.endswith(_OPEN_MARKS) or (end.endswith("-") and end[-2:-1].isspace())
 
 
 def _same_end(one: str, other: str) -> int:

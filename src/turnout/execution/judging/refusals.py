@@ -26,6 +26,9 @@ PROMPT_CHARS: Final = 600
 TURN_CHARS: Final = 150
 """What has to follow after "but generally …" or as a list to be an answer."""
 
+_WORDS: Final = frozenset[str]().union(*(phrases.words for phrases in PHRASES))
+"""Most texts hold none of them and need no look at the single languages."""
+
 _QUOTES: Final = ('"', "“", "„", "«", "「", "`", ">")
 _QUOTED: Final = re.compile(
     r'"[^"\n]{1,300}"|“[^”\n]{1,300}”|„[^“”\n]{1,300}[“”]|«[^»\n]{1,300}»|「[^」\n]{1,300}」|`[^`\n]{1,300}`|\n ?>[^\n]*'
@@ -66,16 +69,13 @@ def is_refusal(text: str, prompt: str = "") -> bool:
         text: the answer.
         prompt: what was asked; a prompt that holds a refusal itself, or asks for a letter, explains one in the answer.
     """
+    if len(text) > FIRM_CHARS or "```" in text:
+        return False
     start = text[: 2 * OPENING_CHARS].lstrip(" \t\r\n*_\u200b\ufeff")
     opening = _plain(start[:OPENING_CHARS])
-    said = _QUOTED.sub("…", opening) if any(mark in opening for mark in _QUOTES) else opening
+    said = _QUOTED.sub("…", opening) if any(map(opening.__contains__, _QUOTES)) else opening
     match, firm = _find(said)
-    if (
-        match is None
-        or match.start() > LATEST_CHARS
-        or _PIECE.match(opening)
-        or "```" in text[: FIRM_CHARS + OPENING_CHARS]
-    ):
+    if match is None or match.start() > LATEST_CHARS or _PIECE.match(opening):
         return False
     if _answers_after_all(text, said, match.end(), firm=firm):
         return False
@@ -96,11 +96,13 @@ def _plain(text: str) -> str:
 
 def _find(text: str) -> tuple[re.Match[str] | None, bool]:
     """The first core of a refusal and whether it is a firm one."""
-    words = set(text.replace(",", " ").replace(".", " ").split())
+    words = _WORDS.intersection(text.replace(",", " ").replace(".", " ").split())
     ascii_only = text.isascii()
+    if ascii_only and not words:
+        return None, False
     for phrases in PHRASES:
         possible = not words.isdisjoint(phrases.words) if phrases.words else not ascii_only
-        if possible and any(trigger in text for trigger in phrases.triggers):
+        if possible and any(map(text.__contains__, phrases.triggers)):
             if match := phrases.firm.search(text):
                 return match, True
             if match := phrases.soft.search(text):
@@ -110,8 +112,6 @@ def _find(text: str) -> tuple[re.Match[str] | None, bool]:
 
 def _answers_after_all(text: str, said: str, place: int, *, firm: bool) -> bool:
     """Whether an answer follows after the core of a refusal, which ends at this place of what is said."""
-    if len(text) > FIRM_CHARS:
-        return True
     rest = f"{said[place:]}{_plain(text[OPENING_CHARS:])}"
     end = _SENTENCE_END.search(rest)
     follows = len(rest) - end.end() if end else 0

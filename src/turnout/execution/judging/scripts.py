@@ -12,16 +12,19 @@ MIN_LETTERS: Final = 20
 """Fewer say nothing: names, commands and code are in Latin letters everywhere."""
 
 _SCRIPTS: Final = {
-    "han": re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"),  # kana too: Japanese mixes them
-    "cyrillic": re.compile(r"[\u0400-\u052f]"),
-    "hangul": re.compile(r"[\uac00-\ud7af\u1100-\u11ff]"),
-    "arabic": re.compile(r"[\u0600-\u06ff]"),
-    "hebrew": re.compile(r"[\u0590-\u05ff]"),
-    "greek": re.compile(r"[\u0370-\u03ff]"),
-    "devanagari": re.compile(r"[\u0900-\u097f]"),
-    "thai": re.compile(r"[\u0e00-\u0e7f]"),
+    "han": r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff",  # kana too: Japanese mixes them
+    "cyrillic": r"\u0400-\u052f",
+    "hangul": r"\uac00-\ud7af\u1100-\u11ff",
+    "arabic": r"\u0600-\u06ff",
+    "hebrew": r"\u0590-\u05ff",
+    "greek": r"\u0370-\u03ff",
+    "devanagari": r"\u0900-\u097f",
+    "thai": r"\u0e00-\u0e7f",
 }
-_LATIN: Final = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_LATIN: Final = r"A-Za-z\u00c0-\u024f"
+_RUNS: Final = re.compile("|".join(f"([{letters}]+)" for letters in (*_SCRIPTS.values(), _LATIN)))
+"""Letters of one script after one another; the group says which."""
+
 _NO_LETTERS: Final = bytes(byte for byte in range(256) if not chr(byte).isalpha())
 _CLEAR: Final = 0.6
 """A text is in a script if so much of its letters is; in Latin letters, nearly all."""
@@ -61,9 +64,11 @@ def _script(text: str) -> str:
     western = sample.encode("latin-1", "ignore")
     if len(western) >= _LATIN_CLEAR * len(sample):
         return "latin" if len(western.translate(None, _NO_LETTERS)) >= MIN_LETTERS else ""
-    latin = len(_LATIN.findall(sample))
-    counts = {name: len(letters.findall(sample)) for name, letters in _SCRIPTS.items()}
-    letters = latin + sum(counts.values())
+    sizes = [0] * (len(_SCRIPTS) + 1)
+    for run in _RUNS.finditer(sample):
+        sizes[run.lastindex - 1] += run.end() - run.start()  # type: ignore[operator]
+    letters, latin = sum(sizes), sizes.pop()
+    counts = dict(zip(_SCRIPTS, sizes, strict=True))
     most = max(counts, key=lambda name: counts[name])
     # A sign of Chinese says as much as two or three letters, so that ten are enough.
     if counts[most] * 2 >= MIN_LETTERS and counts[most] >= _CLEAR * letters:

@@ -1,0 +1,1 @@
+"""The gateway: routing behind the HTTP dialects that clients of language models speak already."""

@@ -1,0 +1,1 @@
+"""Ollama's dialect: chat, generate, embed, and the list of language models."""
