@@ -27,7 +27,8 @@ LEVELS = (
     ("turnout.policy", "turnout.providers", "turnout.emulators", "turnout.history"),
     ("turnout.execution",),
     ("turnout",),
-    ("turnout.learning", "turnout.cli"),
+    ("turnout.learning", "turnout.gateway"),
+    ("turnout.cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 

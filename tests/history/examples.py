@@ -56,13 +56,19 @@ def family(**changes: Any) -> list[Record]:
     return [first, attempt(first.id), outcome(first.id), feedback(first.id)]
 
 
-def row(record: Record) -> tuple[Table, Row]:
-    """A record's table and row."""
-    return read_line(ENCODER.line(record))
+def named(line: bytes) -> tuple[Table, dict[str, Any]]:
+    """A line's table, and its row by the names of the columns."""
+    table, found = read_line(line.removesuffix(b"\n"))
+    return table, dict(zip(table.columns.keys(), found, strict=True))
+
+
+def row(record: Record) -> tuple[Table, dict[str, Any]]:
+    """A record's table, and its row by the names of the columns."""
+    return named(ENCODER.line(record))
 
 
 def rows(*records: Record) -> list[tuple[Table, Row]]:
-    return [row(record) for record in records]
+    return [read_line(ENCODER.line(record).removesuffix(b"\n")) for record in records]
 
 
 class Kill(BaseException):
@@ -83,7 +89,7 @@ class MemoryStore:
     def insert(self, found: Iterable[tuple[Table, Row]]) -> int:
         if self.fails:
             raise OperationalError("INSERT", {}, RuntimeError("the database is away"))
-        new = [row["id"] for _, row in found]
+        new = [row[0] for _, row in found]
         self.transactions += 1
         self.ids += [one for one in dict.fromkeys(new) if one not in self.ids]
         if self.dies_after_commit:

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
-from tests.history.examples import ENCODER, attempt, decision, feedback, outcome, row, strange_records
+from hypothesis import strategies as st
+from tests.history.examples import (
+    ENCODER,
+    attempt,
+    decision,
+    feedback,
+    mappings,
+    maybe_numbers,
+    named,
+    names,
+    numbers,
+    outcome,
+    ranked,
+    row,
+    strange_records,
+    texts,
+    times,
+)
 
 from turnout.features import extract
-from turnout.history import PromptMode, Record, unpack_features
+from turnout.history import AttemptRecord, DecisionRecord, PromptMode, Record, unpack_features
+from turnout.history.direct import Attempted, Decided
 from turnout.history.encoding import MAX_ANSWER_CHARS, MAX_COMMENT_CHARS, MAX_PROMPT_CHARS, MAX_TEXT_CHARS, Encoder
 from turnout.history.fingerprints import Fingerprints
 from turnout.history.rows import read_line
-from turnout.types import Ranked
+from turnout.types import Attempt, Decision, Excluded, Ranked, Task, Usage
 
 FINGERPRINTS = Fingerprints(b"k" * 32)
 SECRET = "correct horse battery staple"
@@ -164,11 +183,85 @@ def test_any_record_is_one_line_that_becomes_a_row(record: Record) -> None:
     except (OverflowError, ValueError):  # a number of tokens that no float can hold
         return
     assert line.isascii() and line.index(b"\n") == len(line) - 1
-    _, found = read_line(line)
+    _, found = named(line)
     assert found["id"]
     json.dumps(found, allow_nan=False).encode()
     for value in filter(None, found.values()):
         assert not isinstance(value, str) or ("\0" not in value and value.encode())
+
+
+@given(
+    st.builds(
+        Decision,
+        candidate=texts,
+        confidence=numbers,
+        reason=texts,
+        ranking=st.lists(ranked, max_size=3).map(tuple),
+        task=st.builds(
+            Task,
+            texts,
+            st.just({}),
+            texts,
+            numbers,
+            st.just({}),
+            texts,
+            numbers,  # type: ignore[arg-type]
+        ),
+        novelty=numbers,
+        out_of_depth=st.booleans(),
+        propensity=numbers,
+        excluded=st.lists(st.builds(Excluded, texts, texts, texts), max_size=2).map(tuple),
+        rules=st.lists(texts, max_size=2).map(tuple),
+        preference=texts,
+        configuration=texts,
+        features=st.sampled_from([None, extract("rename x to y")]),
+    ),
+    st.fixed_dictionaries(
+        {"id": names, "created_at": times, "prompt": st.none() | texts, "features_schema": texts},
+        optional={"request_id": names, "conversation": names, "user": names, "predictor": texts},
+    ),
+)
+def test_a_decision_as_it_is_has_the_line_of_its_record(made: Decision, known: dict[str, Any]) -> None:
+    for mode in get_args(PromptMode):
+        encoder = Encoder(mode, FINGERPRINTS)
+        record = DecisionRecord.of(made, features=made.features, **known)
+        assert encoder.line(Decided(made, **known)) == encoder.line(record)
+
+
+@given(
+    st.builds(
+        Attempt,
+        candidate=texts,
+        started_at=times,
+        queue_s=numbers,
+        load_s=numbers,
+        first_token_s=maybe_numbers,
+        total_s=numbers,
+        usage=st.builds(Usage, st.none() | st.integers(0, 9999), st.none() | st.integers(0, 9999)),
+        tokens_per_s=maybe_numbers,
+        streamed=st.booleans(),
+        error=texts,
+        message=texts,
+    ),
+    st.fixed_dictionaries(
+        {
+            "id": names,
+            "decision_id": names,
+            "number": st.integers(1, 99),
+            "role": st.sampled_from(["first", "escalation"]),
+            "confidence": maybe_numbers,
+            "signals": mappings,
+            "chosen": st.booleans(),
+            "answer": st.none() | texts,
+        }
+    ),
+)
+def test_an_attempt_as_it_is_has_the_line_of_its_record(made: Attempt, known: dict[str, Any]) -> None:
+    same = (field.name for field in fields(AttemptRecord) if field.name not in known)
+    told = {name: getattr(made.usage if name.endswith("_tokens") else made, name) for name in same}
+    for mode in get_args(PromptMode):
+        encoder = Encoder(mode, FINGERPRINTS)
+        assert encoder.line(Attempted(made, **known)) == encoder.line(AttemptRecord(**told, **known))
 
 
 def test_names_of_candidates_are_not_taken_for_places_to_fill() -> None:
@@ -236,20 +329,20 @@ def test_in_full_mode_everything_is_kept() -> None:
 def test_in_the_other_modes_no_text_that_may_hold_the_prompt_is_kept(mode: PromptMode) -> None:
     content = lines(mode)
     assert b"horse" not in content and b"staple" not in content
-    found = [read_line(line)[1] for line in content.splitlines()]
+    found = [named(line)[1] for line in content.splitlines()]
     assert found[0]["prompt"] is None
     assert json.loads(found[1]["signals"]) == {"missing": [None], "mean": 0.5, "ok": True}
     assert json.loads(found[2]["details"]) == {"output": None, "deeper": {"words": [None], "exit": 1}}
 
 
 def test_features_mode_keeps_features_and_fingerprint() -> None:
-    _, found = read_line(lines("features").splitlines()[0])
+    _, found = named(lines("features").splitlines()[0])
     assert found["prompt_hash"] == FINGERPRINTS.of(SECRET) and found["prompt_chars"] == len(SECRET)
     assert len(unpack_features(found["features"]).vector) == len(extract("x").vector)
 
 
 def test_none_mode_keeps_nothing_made_of_the_prompt() -> None:
-    _, found = read_line(lines("none").splitlines()[0])
+    _, found = named(lines("none").splitlines()[0])
     assert found["prompt_hash"] is found["prompt_chars"] is found["features"] is None
 
 
@@ -265,14 +358,17 @@ def test_none_mode_keeps_nothing_made_of_the_prompt() -> None:
         b"null",
         b"7",
         b"\0\0\0\0",
-        b"[" * 100_000,
-        b'["decision.1"]',
-        b'["decision.9",[],"",[]]',
-        b'["feedback.1",["i","d","u","k"],"AAAA"]',
-        b'["feedback.1",["i","d","u","k","c"],"!"]',
-        b'["feedback.1",["i","d","u","k","c"],""]',
-        b'["feedback.1",{},"AAAAAAAAAAAAAAAAAAAAAA=="]',
-        b'[["feedback.1"],[],""]',
+        b"outcome.1\tAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\t" + b"[" * 100_000,
+        b"decision.1",
+        b"decision.9\t\t\t[]\t[]\t[]\t[]",
+        b'feedback.1\tAAAAAAAAAAAAAAAAAAAAAA==\t["i","d","u","k"]',
+        b'feedback.1\t!\t["i","d","u","k","c"]',
+        b'feedback.1\t\t["i","d","u","k","c"]',
+        b"feedback.1\tAAAAAAAAAAAAAAAAAAAAAA==\t{}",
+        b'feedback.1\tAAAAAAAAAAAAAAAAAAAAAA==\t["i","d","u","k","c"]]',
+        b'feedback.1\tAAAAAAAAAAAAAAAAAAAAAA==\t["i","d","u","k","c"]\t{}',
+        b'outcome.1\tAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\t["i","d","c","s"]\t{',
+        'feedback.1\tAAAAAAAAAAAAAAAAAAAAAA==\t["i","d","u","k","é"]'.encode(),
     ],
 )
 def test_a_damaged_line_is_told(line: bytes) -> None:

@@ -77,6 +77,20 @@ def test_what_is_written_is_in_a_file_at_once(journal: Journal) -> None:
     assert (journal.recorded, journal.waiting, journal.own_bytes) == (2, 2, 8)
 
 
+def test_several_lines_are_written_as_one(journal: Journal, disk: Disk) -> None:
+    assert journal.write(b"one\ntwo\n", 2)
+    assert (journal.recorded, contents(journal)) == (2, [b"one", b"two"])
+    disk.full, disk.takes = True, 6
+    assert not journal.write(b"three\nfour\n", 2)
+    assert (journal.buffered, contents(journal)) == (2, [b"one", b"two"]), "no half of them stays behind"
+    assert not journal.write(b"x\n" * 4, 4)
+    assert (journal.buffered, journal.dropped) == (2, 4), "all of them find room, or none"
+    disk.full = False
+    journal.rescue()
+    found = [one for one in contents(journal) if one.strip()]
+    assert found == [b"one", b"two", b"three", b"four"]
+
+
 def test_segments_are_sealed_at_their_size(journal: Journal) -> None:
     for number in range(10):
         assert journal.write(b"record %02d\n" % number)

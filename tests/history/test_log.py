@@ -38,6 +38,29 @@ def test_what_is_recorded_can_be_read_a_moment_later(url: str, tmp_path: Path) -
     assert (status.buffered, status.journal_bytes, status.problem) == (0, 0, "")
 
 
+def test_what_belongs_together_is_written_at_once(opened: MakeHistory, tmp_path: Path) -> None:
+    written: list[bytes] = []
+
+    def write(handle: int, lines: bytes) -> int:
+        written.append(lines)
+        return os.write(handle, lines)
+
+    history = opened(interval_s=1000, write=write)
+    made = family()
+    assert history.record_all(made)
+    assert [lines.count(b"\n") for lines in written] == [4]
+    assert (history.status().recorded, history.flush(), history.status().committed) == (4, True, 4)
+    assert history.record_all([]) and len(written) == 1, "nothing is nothing to be written"
+
+
+def test_one_record_that_cannot_be_written_down_does_not_keep_the_others_out(opened: MakeHistory) -> None:
+    history = opened(interval_s=1000)
+    first = decision()
+    assert not history.record_all([first, attempt(first.id, signals={"x": object()}), feedback(first.id)])
+    assert (history.status().recorded, history.status().dropped) == (2, 1)
+    assert history.flush() and history.reader.decision(first.id) is not None
+
+
 def test_without_a_flush_it_comes_in_by_itself(opened: MakeHistory) -> None:
     history = opened(interval_s=0.01)
     history.record(decision())

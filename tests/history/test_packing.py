@@ -37,7 +37,7 @@ def test_any_arrays_come_back(vector: list[float], ngrams: list[tuple[int, int]]
 
 @pytest.mark.parametrize("damage", ["", "AAAA", "!!!!", "é", "cut", "longer"])
 def test_damage_is_told(damage: str) -> None:
-    whole = pack_features(extract("hello"))
+    whole = pack_features(extract("hello")).decode()
     text = {"cut": whole[:-8], "longer": whole + "AAAA"}.get(damage, damage)
     with pytest.raises(HistoryError, match="cannot be read"):
         unpack_features(text)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
-from tests.history.examples import ENCODER, attempt, decision, family, feedback, outcome, row, rows, strange_records
+from tests.history.examples import ENCODER, attempt, decision, family, feedback, outcome, rows, strange_records
 
 from turnout.history import Record
 from turnout.history.rows import read_line
@@ -76,13 +76,19 @@ def test_huge_values_can_be_stored(store: Store) -> None:
 
 
 def test_a_row_that_the_database_refuses_does_not_keep_the_others_out(store: Store) -> None:
-    good, bad = row(decision()), row(decision())
-    bad[1]["created_at"] = None
+    (good, bad) = rows(decision(), decision())
+    bad = (
+        bad[0],
+        tuple(
+            None if column.name == "created_at" else value
+            for column, value in zip(decisions.columns, bad[1], strict=True)
+        ),
+    )
     with pytest.raises(Exception, match=r"(?i)null"):
         store.insert([good, bad])
     assert counts(store)["decisions"] == 0
     taken, problems = store.insert_each([good, bad])
-    assert taken == 1 and len(problems) == 1 and bad[1]["id"] in problems[0]
+    assert taken == 1 and len(problems) == 1 and bad[1][0] in problems[0]
     assert counts(store)["decisions"] == 1
 
 

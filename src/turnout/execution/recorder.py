@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from turnout.execution.served import Served
 from turnout.features import schema_hash
-from turnout.history import AttemptRecord, DecisionRecord, History, OutcomeRecord
+from turnout.history import History, OutcomeRecord, new_id
+from turnout.history.direct import Attempted, Decided, Recordable
 from turnout.predictor import Predictor
 from turnout.types import Answer, Tried
 
@@ -33,34 +34,33 @@ class Recorder:
         decision = news.decision
         if decision is None:
             return  # a cache answered, or nothing could be decided: there is nothing to learn from
-        self._history.record(
-            DecisionRecord.of(
+        hints = news.asked.hints
+        entries: list[Recordable] = [
+            Decided(
                 decision,
-                id=news.id,
-                created_at=news.started_at,
-                conversation=news.asked.hints.conversation,
-                user=news.asked.hints.user,
+                news.id,
+                news.started_at,
+                conversation=hints.conversation,
+                user=hints.user,
                 predictor=self._version(news.predictor),
                 prompt=news.asked.request.prompt,
-                features=decision.features,
                 features_schema=schema_hash(),
             )
-        )
-        answer = news.completion.answer if news.completion is not None else None
-        for record in self._attempts(news, answer):
-            self._history.record(record)
+        ]
+        entries += self._attempts(news, news.completion.answer if news.completion is not None else None)
         judged = [entry for entry in news.tried if entry.answer is not None and entry.confidence is not None]
         if len(judged) > 1:
-            for entry in judged:
-                self._history.record(
-                    OutcomeRecord(
-                        decision_id=news.id,
-                        candidate=entry.candidate,
-                        source="escalation",
-                        score=entry.confidence or 0.0,
-                        weight=ESCALATION_WEIGHT,
-                    )
+            entries += [
+                OutcomeRecord(
+                    decision_id=news.id,
+                    candidate=entry.candidate,
+                    source="escalation",
+                    score=entry.confidence or 0.0,
+                    weight=ESCALATION_WEIGHT,
                 )
+                for entry in judged
+            ]
+        self._history.record_all(entries)
 
     def _version(self, predictor: Predictor | None) -> str:
         known, told = self._known
@@ -69,36 +69,31 @@ class Recorder:
             self._known = (predictor, told)
         return told
 
-    def _attempts(self, news: Served, answer: Answer | None) -> Iterator[AttemptRecord]:
+    def _attempts(self, news: Served, answer: Answer | None) -> Iterator[Attempted]:
         number = 0
         for entry in news.tried:
             for attempt in entry.attempts:
                 number += 1
                 last = attempt is entry.attempts[-1] and not attempt.error
-                yield AttemptRecord(
-                    decision_id=news.id,
-                    number=number,
-                    role=entry.role,
-                    candidate=attempt.candidate,
-                    started_at=attempt.started_at,
-                    queue_s=attempt.queue_s,
-                    load_s=attempt.load_s,
-                    first_token_s=attempt.first_token_s,
-                    total_s=attempt.total_s,
-                    prompt_tokens=attempt.usage.prompt_tokens,
-                    completion_tokens=attempt.usage.completion_tokens,
-                    tokens_per_s=attempt.tokens_per_s,
-                    streamed=attempt.streamed,
-                    error=attempt.error,
-                    message=attempt.message,
+                yield Attempted(
+                    attempt,
+                    new_id(),
+                    news.id,
+                    number,
+                    entry.role,
                     confidence=entry.confidence if last else None,
-                    signals=(entry.signals or {}) if last else {},
+                    signals=_seen(entry.signals) if last and entry.signals else {},
                     chosen=last and entry.answer is not None and entry.answer is answer,
                     answer=self._text(entry) if last else None,
                 )
 
     def _text(self, entry: Tried) -> str | None:
         return entry.answer.text if self._keep_texts and entry.answer is not None else None
+
+
+def _seen(signals: Mapping[str, float | bool | None]) -> dict[str, float | bool]:
+    """Most signals are None, as most answers show little; absent says the same."""
+    return {name: value for name, value in signals.items() if value is not None}
 
 
 def version(predictor: Predictor | None) -> str:

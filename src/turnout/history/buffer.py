@@ -18,12 +18,13 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def offer(self, line: bytes) -> bool:
-        """Take a line; whether there was room."""
-        if len(self._lines) >= self._most_records or self._bytes + len(line) > self._most_bytes:
+    def offer(self, lines: bytes) -> bool:
+        """Take whole lines, all or none; whether there was room."""
+        added = [line + b"\n" for line in lines.split(b"\n")[:-1]]
+        if len(self._lines) + len(added) > self._most_records or self._bytes + len(lines) > self._most_bytes:
             return False
-        self._lines.append(line)
-        self._bytes += len(line)
+        self._lines += added
+        self._bytes += len(lines)
         return True
 
     def oldest(self, count: int) -> list[bytes]:

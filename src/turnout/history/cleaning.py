@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from typing import Any, Final
 
 MAX_KEY_CHARS: Final = 256
 """A row of a PostgreSQL index holds at most 2,704 bytes, and a character takes up to four."""
 
 _KEPT_CHARS: Final = 100
+_DOUBTFUL: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _INTEGERS: Final = range(-(2**63), 2**63)
 _strict: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -67,22 +69,20 @@ def clean_flag(value: object) -> bool | None:
     return bool(value) if value in (0, 1) else None
 
 
-class JsonText(str):
-    """A text that is clean JSON already."""
-
-    __slots__ = ()
-
-
 def clean_json(value: object) -> str | None:
     """JSON text of a value; None stays None."""
-    if value is None or isinstance(value, JsonText):
-        return value
+    if value is None:
+        return None
     try:
         text = _strict(value)
     except ValueError:
         return _strict(_clean(value))
-    # Escapes of NUL and of surrogates, whole pairs too: rare enough to look at each text then.
-    return _strict(_clean(value)) if "\\u0000" in text or "\\ud" in text else text
+    return text if is_clean(text) else _strict(_clean(value))
+
+
+def is_clean(ascii_json: str) -> bool:
+    """Whether no text in there can need cleaning: it has no escapes of NUL or of surrogates, whole pairs included."""
+    return _DOUBTFUL.search(ascii_json) is None
 
 
 def _clean(value: Any) -> Any:

@@ -6,20 +6,16 @@ What the prompt mode keeps from the disk is left out here, before anything is wr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
 
+from turnout.history.direct import Attempted, Decided, Recordable
 from turnout.history.fingerprints import Fingerprints
-from turnout.history.layout import ATTEMPT, DECISION, FEEDBACK, OUTCOME, pack_numbers
+from turnout.history.layout import ATTEMPT, DECISION, FEEDBACK, OUTCOME, Layout, pack_numbers
 from turnout.history.packing import pack_features
-from turnout.history.records import (
-    AttemptRecord,
-    DecisionRecord,
-    FeedbackRecord,
-    OutcomeRecord,
-    PromptMode,
-    Record,
-)
+from turnout.history.records import AttemptRecord, DecisionRecord, FeedbackRecord, OutcomeRecord, PromptMode
+from turnout.types import Attempt, Decision, Task, Usage
 
 MAX_PROMPT_CHARS: Final = 4_000_000
 """About a million tokens, the largest windows of 2026; what is longer is cut, and `prompt_chars` tells."""
@@ -31,9 +27,8 @@ MAX_TEXT_CHARS: Final = 4_000
 
 MAX_COMMENT_CHARS: Final = 20_000
 
+_DECISION: Final = DECISION.name.encode()
 _NUMBERS: Final = frozenset({int, float, bool})
-
-Parts: TypeAlias = "tuple[str, tuple[str | None, ...], str, *tuple[Any, ...]]"
 
 
 class Encoder:
@@ -50,121 +45,147 @@ class Encoder:
         self._fingerprint = fingerprints.of
         # Records hold no circles, and looking for them takes a quarter of the time.
         self._json = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
-        self._parts: dict[type, Callable[[Any], Parts]] = {
-            DecisionRecord: self._decision,
-            AttemptRecord: self._attempt,
+        self._makers: dict[type, Callable[[Any], bytes]] = {
+            DecisionRecord: lambda record: self._decision(record, record, record, record.task_type),
+            Decided: lambda told: self._decision(told, told.decision, told.decision.task, told.decision.task.type),
+            AttemptRecord: lambda record: self._attempt(record, record, record),
+            Attempted: lambda told: self._attempt(told, told.attempt, told.attempt.usage),
             OutcomeRecord: self._outcome,
             FeedbackRecord: self._feedback,
         }
 
-    def line(self, record: Record) -> bytes:
+    def line(self, record: Recordable) -> bytes:
         """The record's line with its newline.
 
         Raises:
             TypeError, ValueError, OverflowError, RecursionError: a field holds what cannot be kept.
         """
-        parts = self._parts.get(type(record))
-        if parts is None:
+        make = self._makers.get(type(record))
+        if make is None:
             raise TypeError(f"a {type(record).__name__} is no record of the history")
-        return f"{self._json(parts(record))}\n".encode("ascii")
+        return make(record)
 
-    def _decision(self, record: DecisionRecord) -> Parts:
-        prompt = fingerprint = features = None
-        chars = None
+    def _decision(
+        self,
+        known: DecisionRecord | Decided,
+        made: DecisionRecord | Decision,
+        task: DecisionRecord | Task,
+        task_type: str,
+    ) -> bytes:
+        """A `DecisionRecord` is all of these; otherwise a decision stands beside what is known of its request."""
+        prompt, fingerprint, chars, features = known.prompt, None, None, b""
         if self._features:
-            if record.prompt is not None:
-                fingerprint, chars = self._fingerprint(record.prompt), len(record.prompt)
-                prompt = record.prompt[:MAX_PROMPT_CHARS] if self._full else None
-            if record.features is not None:
-                features = pack_features(record.features)
+            if prompt is not None:
+                fingerprint, chars = self._fingerprint(prompt), len(prompt)
+            if made.features is not None:
+                features = pack_features(made.features)
         numbers = [
-            record.created_at,
-            record.confidence,
-            record.propensity,
-            record.complexity_score,
-            record.tier_score,
-            record.novelty,
-            record.out_of_depth,
+            known.created_at,
+            made.confidence,
+            made.propensity,
+            task.complexity_score,
+            task.tier_score,
+            made.novelty,
+            made.out_of_depth,
             chars,
         ]
-        for one in record.ranking:
+        for one in made.ranking:
             numbers += (one.p_success, one.expected_s, one.cost_usd, one.utility, one.learned, one.inherited)
-        return (
-            DECISION.name,
+        texts = self._json(
             (
-                record.id,
-                record.request_id,
-                record.conversation,
-                record.user,
-                record.preference,
-                record.candidate,
-                record.decided_by,
-                record.reason[:MAX_TEXT_CHARS],
-                record.task_type,
-                record.complexity,
-                record.tier,
-                record.predictor,
-                record.configuration,
-                prompt,
+                known.id,
+                known.request_id,
+                known.conversation,
+                known.user,
+                made.preference,
+                made.candidate,
+                made.decided_by,
+                made.reason[:MAX_TEXT_CHARS],
+                task_type,
+                task.complexity,
+                task.tier,
+                known.predictor,
+                made.configuration,
+                prompt[:MAX_PROMPT_CHARS] if self._full and prompt is not None else None,
                 fingerprint,
-                features,
-                record.features_schema,
-            ),
+                known.features_schema,
+            )
+        )
+        return b"%b\t%b\t%b\t%b\t%b\t%b\t%b\n" % (
+            _DECISION,
             pack_numbers(numbers),
-            record.rules,
-            [one.candidate for one in record.ranking],
-            [(one.candidate, one.reason, one.rule) for one in record.excluded],
+            features,
+            texts.encode("ascii"),
+            _repeated(tuple(made.rules)),
+            _repeated(tuple([one.candidate for one in made.ranking])),
+            _repeated(tuple([(one.candidate, one.reason, one.rule) for one in made.excluded])),
         )
 
-    def _attempt(self, record: AttemptRecord) -> Parts:
-        return (
-            ATTEMPT.name,
+    def _attempt(
+        self, known: AttemptRecord | Attempted, made: AttemptRecord | Attempt, usage: AttemptRecord | Usage
+    ) -> bytes:
+        """An `AttemptRecord` is all of these; otherwise an attempt stands beside what is known of its request."""
+        return self._line(
+            ATTEMPT,
             (
-                record.id,
-                record.decision_id,
-                record.role,
-                record.candidate,
-                record.error,
-                record.message[:MAX_TEXT_CHARS] if self._full else "",
-                record.answer[:MAX_ANSWER_CHARS] if self._full and record.answer is not None else None,
+                known.number,
+                made.started_at,
+                made.queue_s,
+                made.load_s,
+                made.first_token_s,
+                made.total_s,
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                made.tokens_per_s,
+                made.streamed,
+                known.confidence,
+                known.chosen,
             ),
-            pack_numbers(
-                (
-                    record.number,
-                    record.started_at,
-                    record.queue_s,
-                    record.load_s,
-                    record.first_token_s,
-                    record.total_s,
-                    record.prompt_tokens,
-                    record.completion_tokens,
-                    record.tokens_per_s,
-                    record.streamed,
-                    record.confidence,
-                    record.chosen,
-                )
+            (
+                known.id,
+                known.decision_id,
+                known.role,
+                made.candidate,
+                made.error,
+                made.message[:MAX_TEXT_CHARS] if self._full else "",
+                known.answer[:MAX_ANSWER_CHARS] if self._full and known.answer is not None else None,
             ),
-            self._told(record.signals),
+            known.signals,
         )
 
-    def _outcome(self, record: OutcomeRecord) -> Parts:
-        return (
-            OUTCOME.name,
+    def _outcome(self, record: OutcomeRecord) -> bytes:
+        return self._line(
+            OUTCOME,
+            (record.score, record.weight, record.created_at),
             (record.id, record.decision_id, record.candidate, record.source),
-            pack_numbers((record.score, record.weight, record.created_at)),
-            self._told(record.details),
+            record.details,
         )
 
-    def _feedback(self, record: FeedbackRecord) -> Parts:
+    def _feedback(self, record: FeedbackRecord) -> bytes:
         comment = record.comment[:MAX_COMMENT_CHARS] if self._full else ""
-        return (
-            FEEDBACK.name,
+        return self._line(
+            FEEDBACK,
+            (record.value, record.created_at),
             (record.id, record.decision_id, record.user, record.kind, comment),
-            pack_numbers((record.value, record.created_at)),
         )
 
-    def _told(self, values: Mapping[str, Any]) -> Any:
-        return values if self._full else _without_texts(values)
+    def _line(
+        self,
+        layout: Layout,
+        numbers: Iterable[float | None],
+        texts: tuple[str | None, ...],
+        details: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        line = f"{layout.name}\t{pack_numbers(numbers).decode('ascii')}\t{self._json(texts)}"
+        if details is not None:
+            line = f"{line}\t{self._json(details if self._full else _without_texts(details))}"
+        return f"{line}\n".encode("ascii")
+
+
+@lru_cache(maxsize=1000)
+def _repeated(values: tuple[Any, ...]) -> bytes:
+    """JSON of names that come again with every other request."""
+    return json.dumps(values, separators=(",", ":")).encode("ascii")
 
 
 def _without_texts(value: Any) -> Any:

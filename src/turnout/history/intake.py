@@ -18,7 +18,8 @@ from turnout.history.store import Store
 
 logger = logging.getLogger(__name__)
 
-BATCH_RECORDS: Final = 500
+BATCH_RECORDS: Final = 2000
+_READ_AT_ONCE: Final = 8  # lines: a tenth of a millisecond or two
 _BATCH_BYTES: Final = 4 << 20
 
 Settle: TypeAlias = Callable[[int, int], None]
@@ -40,7 +41,7 @@ class Intake:
                 given again.
         """
         batch = _Batch()
-        for line in chain(lines, [None]):
+        for number, line in enumerate(chain(lines, [None])):
             if line is None or batch.is_full:
                 if batch.records:
                     self._commit(batch)
@@ -48,7 +49,8 @@ class Intake:
                     settle(batch.end, batch.records)
                 batch = _Batch()
             if line is not None:
-                time.sleep(0)  # lets go of the interpreter: requests must not wait for a whole batch
+                if not number % _READ_AT_ONCE:
+                    time.sleep(0)  # lets go of the interpreter: requests must not wait for a whole batch
                 batch.add(line)
 
     def _commit(self, batch: _Batch) -> None:

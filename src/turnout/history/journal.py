@@ -1,9 +1,9 @@
 """The journal: records on their way to the database, in files that survive the death of the process.
 
-`write` costs the caller one system call and never waits for the database, raises or loses anything in silence. Where
-the disk refuses or the journal has grown to its bound, lines wait in a bounded buffer in memory; what exceeds that is
-dropped and counted. What was written survives the kill of the process, but is not forced to the disk: a loss of power
-may cost the last seconds.
+`write` costs the caller one system call, however many lines, and never waits for the database, raises or loses anything
+in silence. Where the disk refuses or the journal has grown to its bound, lines wait in a bounded buffer in memory; what
+exceeds that is dropped and counted. What was written survives the kill of the process, but is not forced to the disk: a
+loss of power may cost the last seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS})
 
 _PROBE: Final = b" " * 4095 + b"\n"
-_EMPTIED_BYTES: Final = 1 << 20  # a larger file takes so long to empty that those who write would feel it
+_EMPTIED_BYTES: Final = 1 << 16  # to empty a larger file takes longer than to begin another, and those who write wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +118,31 @@ class Journal:
         """Records in memory only."""
         return len(self._buffer)
 
-    def write(self, line: bytes) -> bool:
-        """Take in one line; whether it is in a file now. Lines that find no place are counted in `dropped`."""
+    def write(self, lines: bytes, count: int = 1) -> bool:
+        """Take in as many whole lines at once, with no other between them; whether they are in a file now.
+
+        Lines that find no place are counted in `dropped`.
+        """
         with self._lock:
             if not self._closed and not self.problem:
                 try:
-                    self._append(line)
+                    self._append(lines)
                 except OSError as error:
                     self._fail(str(error))
                 else:
-                    self.recorded += 1
+                    self.recorded += count
                     self._dropping = False
                     return True
-            if not self._closed and self._buffer.offer(line):
-                self.recorded += 1
+            if not self._closed and self._buffer.offer(lines):
+                self.recorded += count
             else:
-                self._drop("they came after its end" if self._closed else self.problem)
+                self._drop("they came after its end" if self._closed else self.problem, count)
             return False
 
     def drop(self, why: str) -> None:
         """Count one record as lost; the first of a run is told in the log."""
         with self._lock:
-            self._drop(why)
+            self._drop(why, 1)
 
     def rescue(self) -> None:
         """Move what is buffered into a file, if that works again. For the drainer only."""
@@ -173,6 +176,7 @@ class Journal:
                     return
                 self._seal()
             self._sealed.remove(segment)
+        # Nobody else knows it any more: what is slow is done after the lock.
         segment.close()
         segment.path.unlink(missing_ok=True)
 
@@ -199,17 +203,18 @@ class Journal:
                 return
             self._closed = True
             self._seal()
-            while self._sealed:
-                segment = self._sealed.pop()
-                done = segment.drained >= segment.true_size()
-                segment.close()
-                if done:
-                    segment.path.unlink(missing_ok=True)
             if self._buffer:
                 logger.error("%d records of the history are lost: the journal cannot be written", len(self._buffer))
                 self.dropped += len(self._buffer)
-            if self._lease is not None:
-                self._lease.release()
+            sealed, self._sealed = self._sealed, []
+        while sealed:
+            segment = sealed.pop()
+            done = segment.drained >= segment.true_size()
+            segment.close()
+            if done:
+                segment.path.unlink(missing_ok=True)
+        if self._lease is not None:
+            self._lease.release()
 
     def abandon(self) -> None:
         """Close the handles that a fork has copied; files and lock remain the parent's."""
@@ -218,12 +223,12 @@ class Journal:
         if self._lease is not None:
             self._lease.abandon()
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, lines: bytes) -> None:
         segment = self._active
         if segment is None:
             segment = self._active = self._begin()
         try:
-            segment.append(line, self._write)
+            segment.append(lines, self._write)
         except OSError:
             if segment.torn:
                 self._seal()
@@ -251,11 +256,11 @@ class Journal:
             self.problem = ""
             return False
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: str, count: int) -> None:
         if not self._dropping:
             logger.error("records of the history are lost (%s); its status counts them", why)
         self._dropping = True
-        self.dropped += 1
+        self.dropped += count
 
     def _own_bytes(self) -> int:
         segments = self._sealed if self._active is None else (*self._sealed, self._active)

@@ -1,15 +1,17 @@
 """What stands where in a line of the journal.
 
-A line is one JSON array in ASCII: the name of its layout, a list of texts, all numbers packed (float64 in base64, NaN
-for unknown), then values of any shape. Printing numbers is most of what JSON costs, so they are not printed. A
-layout never changes once it was released: a journal may be read by a later version than the one that wrote it.
+A line is ASCII, in parts between tabs: the name of its layout, all numbers packed (float64 in base64, NaN for unknown),
+the features of a decision (empty if there are none), a JSON list of texts, then values of any shape, each in JSON.
+Printing numbers is most of what JSON costs, so they are not printed; what is in base64 already needs no JSON either; and
+a value in a part of its own can go into the database as it stands. A layout never changes once it was released: a
+journal may be read by a later version than the one that wrote it.
 """
 
 from __future__ import annotations
 
 import binascii
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +20,10 @@ _NAN: Final = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of one table in the order of a line; numbers beyond `numbers` belong to the ranking."""
+    """The columns of one table in the order of a line; numbers beyond `numbers` belong to the ranking.
+
+    Features and ranking make a line of its own kind, which decisions alone have.
+    """
 
     name: str
     table: str
@@ -46,7 +51,6 @@ DECISION: Final = Layout(
         "configuration",
         "prompt",
         "prompt_hash",
-        "features",
         "features_schema",
     ),
     (
@@ -59,7 +63,7 @@ DECISION: Final = Layout(
         "out_of_depth",
         "prompt_chars",
     ),
-    ("rules", "ranking", "excluded"),
+    ("features", "rules", "ranking", "excluded"),
 )
 ATTEMPT: Final = Layout(
     "attempt.1",
@@ -101,13 +105,13 @@ RANKING: Final = ("p_success", "expected_s", "cost_usd", "utility", "learned", "
 """The numbers of each candidate in a ranking."""
 
 
-def pack_numbers(numbers: Iterable[float | None]) -> str:
+def pack_numbers(numbers: Iterable[float | None]) -> bytes:
     """Numbers as text."""
     packed = array("d", [_NAN if number is None else number for number in numbers])
-    return binascii.b2a_base64(packed.tobytes(), newline=False).decode("ascii")
+    return binascii.b2a_base64(packed, newline=False)
 
 
-def unpack_numbers(text: str) -> Sequence[float]:
+def unpack_numbers(text: str) -> list[float]:
     """What `pack_numbers` made a text of.
 
     Raises:
@@ -115,4 +119,4 @@ def unpack_numbers(text: str) -> Sequence[float]:
     """
     numbers = array("d")
     numbers.frombytes(binascii.a2b_base64(text))
-    return numbers
+    return numbers.tolist()

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from turnout.config.records import History as Settings
 from turnout.errors import ConfigurationError, HistoryError
+from turnout.history.direct import Recordable
 from turnout.history.encoding import Encoder
 from turnout.history.fingerprints import Fingerprints, load_key
 from turnout.history.journal import Journal
 from turnout.history.limits import JournalLimits
-from turnout.history.records import PromptMode, Record
+from turnout.history.records import PromptMode
 from turnout.history.segments import Write
 from turnout.history.status import HistoryStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from turnout.history.database import Database
     from turnout.history.drainer import Drainer
@@ -121,10 +122,15 @@ class History:
     ) -> None:
         self.close()
 
-    def record(self, entry: Record) -> bool:
-        """Take in one record; whether it is in the journal, where the death of the process cannot reach it.
+    def record(self, entry: Recordable) -> bool:
+        """Take in one record; see `record_all`."""
+        return self.record_all((entry,))
 
-        False means that it waits in memory, or was dropped; `status` tells. Never raises for what a record holds.
+    def record_all(self, entries: Iterable[Recordable]) -> bool:
+        """Take in what belongs together, with one write; whether all is in the journal, out of reach of a kill.
+
+        False means that some waits in memory, or was dropped; `status` tells. Never raises for what a record holds: one
+        that cannot be written down is dropped, the others are taken.
 
         Raises:
             HistoryError: the history was never opened.
@@ -133,18 +139,24 @@ class History:
             self._begin_anew()
         if self._encoder is None:
             raise HistoryError("the history is not open; use it as a context manager or call open()")
-        try:
-            line = self._encoder.line(entry)
-            if len(line) > MAX_LINE_BYTES:
-                raise ValueError(f"{len(line):,} bytes are more than the {MAX_LINE_BYTES:,} that a record may have")
-        except (TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
-            self._journal.drop(f"a {type(entry).__name__} that cannot be written down: {error}")
-            return False
-        self._unnudged += 1
+        lines, whole = [], True
+        for entry in entries:
+            try:
+                line = self._encoder.line(entry)
+                if len(line) > MAX_LINE_BYTES:
+                    raise ValueError(f"{len(line):,} bytes are more than the {MAX_LINE_BYTES:,} that a record may have")
+            except (TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
+                self._journal.drop(f"a {type(entry).__name__} that cannot be written down: {error}")
+                whole = False
+            else:
+                lines.append(line)
+        if not lines:
+            return whole
+        self._unnudged += len(lines)
         if self._unnudged >= _NUDGE_RECORDS and self._drainer is not None:
             self._unnudged = 0
             self._drainer.nudge()
-        return self._journal.write(line)
+        return self._journal.write(b"".join(lines), len(lines)) and whole
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until everything recorded so far is in the database; whether it came to that in time."""

@@ -27,16 +27,18 @@ class StoredFeatures:
     counts: NDArray[np.int64]
 
 
-def pack_features(features: FeatureArrays) -> str:
+def pack_features(features: FeatureArrays) -> bytes:
     """The lengths of vector and buckets as uint32, then float32 vector, uint32 buckets, uint32 counts."""
-    vector = features.vector.astype(_REAL, copy=False).tobytes()
-    buckets = features.buckets.astype(_WHOLE).tobytes()
-    counts = features.counts.astype(_WHOLE).tobytes()
-    lengths = _LENGTHS.pack(len(vector) // 4, len(buckets) // 4)
-    return binascii.b2a_base64(lengths + vector + buckets + counts, newline=False).decode("ascii")
+    vector, buckets = features.vector, features.buckets
+    ngrams = np.empty((2, len(buckets)), _WHOLE)
+    ngrams[0] = buckets
+    ngrams[1] = features.counts
+    lengths = _LENGTHS.pack(len(vector), len(buckets))
+    raw = lengths + vector.astype(_REAL, copy=False).tobytes() + ngrams.tobytes()
+    return binascii.b2a_base64(raw, newline=False)
 
 
-def unpack_features(text: str) -> StoredFeatures:
+def unpack_features(text: str | bytes) -> StoredFeatures:
     """What `pack_features` made a text of.
 
     Raises:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, NamedTuple, TypeAlias
 
 SUFFIX: Final = ".jsonl"
-_BLOCK_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 1 << 18  # so that to split it keeps nobody from the interpreter for long
 _FLAGS: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 Write: TypeAlias = Callable[[int, bytes], int]
@@ -39,16 +38,16 @@ class Segment:
             os.close(self._handle)
             raise
 
-    def append(self, line: bytes, write: Write) -> None:
-        """Append a whole line or nothing.
+    def append(self, lines: bytes, write: Write) -> None:
+        """Append all of some whole lines or nothing.
 
         Raises:
             OSError: it could not be written, or not all of it.
         """
         try:
-            written = write(self._handle, line)
-            if written != len(line):
-                raise OSError(f"only {written} of {len(line)} bytes could be written to {self.path}")
+            written = write(self._handle, lines)
+            if written != len(lines):
+                raise OSError(f"only {written} of {len(lines)} bytes could be written to {self.path}")
         except OSError:
             self.torn = True
             os.ftruncate(self._handle, max(self.size, self.drained))
@@ -76,8 +75,7 @@ class Segment:
         self.reading.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line without its newline, and where the next one begins. A `torn` one has no end."""
 
     content: bytes
