@@ -29,6 +29,7 @@ from turnout.errors import (
 from turnout.providers.anthropic import VERSION, AnthropicProvider
 from turnout.providers.clock import CallClock
 from turnout.providers.protocol import Call, collect
+from turnout.providers.transport import HttpxTransport
 from turnout.types import (
     Answer,
     Chunk,
@@ -149,7 +150,7 @@ class Sent:
         self._document, self._stream, self._status = document, sse(*EVENTS) if stream is None else stream, status
         self.provider = AnthropicProvider(
             ProviderSettings(name="cloud", kind="anthropic", base_url="http://here/", options=options),
-            transport=httpx.MockTransport(self._answer),
+            transport=HttpxTransport(httpx.MockTransport(self._answer)),
         )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -202,7 +203,7 @@ async def test_the_version_and_the_key_are_in_the_headers(monkeypatch: pytest.Mo
 
     provider = AnthropicProvider(
         ProviderSettings(name="cloud", kind="anthropic", base_url="http://here", key_variable="CLOUD_KEY"),
-        transport=httpx.MockTransport(answer),
+        transport=HttpxTransport(httpx.MockTransport(answer)),
     )
     await provider.complete(call())
     assert seen[0].url.path == "/v1/messages"

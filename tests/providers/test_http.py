@@ -13,17 +13,22 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from types import MappingProxyType
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
 from turnout.config.providers import Timeouts
-from turnout.errors import IncompleteError, ProviderError, ProviderTimeoutError, UnreachableError
+from turnout.errors import ConfigurationError, IncompleteError, ProviderError, ProviderTimeoutError, UnreachableError
 from turnout.providers import http
+from turnout.providers import transport as transport_module
 from turnout.providers.clock import CallClock
-from turnout.providers.http import ByteStream, HttpClient, Reply
+from turnout.providers.http import HttpClient
+from turnout.providers.transport import HttpxTransport, Transport, open_transport
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +62,7 @@ def clock(deadline_s: float | None = None, **limits: float) -> CallClock:
 
 
 @asynccontextmanager
-async def client(url: str, transport: str | httpx.AsyncBaseTransport, **rest: Any) -> AsyncIterator[HttpClient]:
+async def client(url: str, transport: str | Transport, **rest: Any) -> AsyncIterator[HttpClient]:
     """A client that is closed at the end."""
     made = HttpClient(url, transport=transport, **rest)
     try:
@@ -211,7 +216,7 @@ async def never_answers(connection: Connection) -> None:
 async def read(made: HttpClient, limits: CallClock | None = None) -> bytes:
     """A whole streamed body."""
     async with made.stream("/s", BODY, limits or clock()) as stream:
-        return b"".join([piece async for piece in stream.chunks()])
+        return b"".join([piece async for piece in stream])
 
 
 # Requests and answers
@@ -226,7 +231,8 @@ async def test_an_answer_comes_with_status_headers_and_body(transport: str) -> N
 
 async def test_a_body_goes_out_as_json_with_its_letters_as_they_are(transport: str) -> None:
     async with serving(answers()) as server, client(server.url, transport, headers={"x-api-key": "k"}) as made:
-        assert await made.post("/v1/chat?a=b", BODY, clock()) == Reply(200, _headers(OK), b'{"ok":true}')
+        reply = await made.post("/v1/chat?a=b", BODY, clock())
+        assert (reply.status, dict(httpx.Headers(reply.headers)), reply.content) == (200, _headers(OK), b'{"ok":true}')
         head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat?a=b HTTP/1.1\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
@@ -238,9 +244,9 @@ async def test_a_body_goes_out_as_json_with_its_letters_as_they_are(transport: s
     assert "👋 \u2028".encode() in body
 
 
-def _headers(answer: bytes) -> httpx.Headers:
-    lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
-    return httpx.Headers([tuple(line.split(b": ", 1)) for line in lines])  # type: ignore[misc]
+def _headers(answer: bytes) -> dict[str, str]:
+    lines = answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
 
 async def test_a_body_of_megabytes_arrives_whole(transport: str) -> None:
@@ -260,7 +266,7 @@ async def test_a_stream_comes_in_its_pieces(transport: str) -> None:
     async with serving(streams_pieces) as server, client(server.url, transport) as made:
         async with made.stream("/s", BODY, clock()) as stream:
             assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
-            pieces = [piece async for piece in stream.chunks()]
+            pieces = [piece async for piece in stream]
         assert b"".join(pieces) == b"data: 1\n\ndata: 2\n\ndata: 3\n\n"
 
 
@@ -270,7 +276,7 @@ async def test_a_piece_is_handed_on_before_the_next_is_there(transport: str) -> 
         client(server.url, transport) as made,
         made.stream("/s", BODY, clock()) as stream,
     ):
-        assert await anext(stream.chunks()) == b"data: 1\n\n"
+        assert await anext(stream) == b"data: 1\n\n"
 
 
 async def test_the_body_of_an_error_in_a_streams_place_can_be_read(transport: str) -> None:
@@ -349,7 +355,7 @@ async def test_a_connection_is_used_again_once_a_stream_was_read_to_its_end(tran
 async def test_a_stream_that_is_left_early_closes_its_connection(transport: str) -> None:
     async with serving(streams_for_ever) as server, client(server.url, transport) as made:
         async with made.stream("/s", BODY, clock()) as stream:
-            assert await anext(stream.chunks())
+            assert await anext(stream)
         async with asyncio.timeout(2):
             await server.left.wait()
         async with made.stream("/s", BODY, clock()):
@@ -426,8 +432,8 @@ async def test_a_closed_client_opens_again_when_it_is_asked(transport: str) -> N
 async def test_an_idle_connection_is_given_up_before_the_server_would(
     transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert http.IDLE_CONNECTION_S < 5
-    monkeypatch.setattr(http, "IDLE_CONNECTION_S", 0.05)
+    assert transport_module.IDLE_CONNECTION_S < 5
+    monkeypatch.setattr(transport_module, "IDLE_CONNECTION_S", 0.05)
     async with serving(answers()) as server, client(server.url, transport) as made:
         await made.get("/x", clock())
         await asyncio.sleep(0.1)
@@ -587,11 +593,92 @@ async def test_whatever_a_transport_raises_before_an_answer_is_an_unreachable_pr
     def refuse(request: httpx.Request) -> httpx.Response:
         raise error
 
-    async with client("http://here", httpx.MockTransport(refuse)) as made:
+    async with client("http://here", HttpxTransport(httpx.MockTransport(refuse))) as made:
         for call in (made.get("/x", clock()), made.post("/x", BODY, clock()), read(made)):
             with pytest.raises(UnreachableError) as caught:
                 await call
             assert (str(error) or type(error).__name__) in caught.value.message
+
+
+KEY = ConnectionKey("here", 80, False, True, None, None, None)
+REFUSED = OSError(111, "refused")
+UNREADABLE = aiohttp.ClientResponseError(SimpleNamespace(real_url="/y"), (), status=400, message="Bad status line")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "tries"),
+    [
+        (aiohttp.ClientConnectorError(KEY, REFUSED), "nothing answers at .*refused", 1),
+        (
+            aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")),
+            "nothing answers at .*Name",
+            1,
+        ),
+        (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "wrong version")), "nothing answers at .*version", 1),
+        (aiohttp.ClientConnectorCertificateError(KEY, ssl.CertificateError("expired")), "nothing answers .*expired", 1),
+        (aiohttp.ConnectionTimeoutError("slow"), "no connection to http://here within 5 s", 1),
+        (TimeoutError(), "no connection to http://here within 5 s", 1),
+        (aiohttp.ServerDisconnectedError(), "nothing answers at .*disconnected", 2),
+        (aiohttp.ClientOSError(104, "reset by peer"), "nothing answers at .*reset by peer", 2),
+        (aiohttp.ClientConnectionResetError("closing transport"), "nothing answers at .*closing", 2),
+        (aiohttp.ClientPayloadError("half"), "nothing answers at .*half", 2),
+        (UNREADABLE, "nothing answers at .*Bad status", 2),
+        (RuntimeError("Session is closed"), "nothing answers at .*Session", 2),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_each_failure_of_aiohttp_is_an_unreachable_provider_and_only_a_drop_is_tried_again(
+    error: Exception, told: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = 0
+
+    async def fails(session: aiohttp.ClientSession, method: str, url: Any, **rest: Any) -> aiohttp.ClientResponse:
+        nonlocal sent
+        sent += 1
+        raise error
+
+    async with serving(answers()) as server, client(server.url, "aiohttp") as made:
+        await made.get("/x", clock())
+        made.base_url = "http://here"
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", fails)
+        with pytest.raises(UnreachableError, match=told):
+            await made.post("/y", BODY, clock())
+    assert sent == tries
+
+
+async def test_a_host_that_nobody_knows_is_an_unreachable_provider(transport: str) -> None:
+    async with client("http://nobody.invalid:1", transport) as made:
+        with pytest.raises(UnreachableError, match=r"nothing answers at http://nobody\.invalid:1"):
+            await made.get("/x", clock())
+
+
+async def test_a_server_without_tls_behind_a_tls_address_is_an_unreachable_provider(transport: str) -> None:
+    async def greets(connection: Connection) -> None:
+        await connection.send(b"220 mail.example.org ESMTP\r\n")
+        await connection.until_closed()
+
+    async with serving(greets) as server, client(server.url.replace("http", "https"), transport) as made:
+        with pytest.raises(UnreachableError, match="nothing answers at https://"):
+            await made.get("/x", clock())
+        assert server.requests == []
+
+
+async def test_the_environment_may_name_the_authorities_that_are_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        await open_transport("aiohttp", "https://here").aclose()
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    await open_transport("aiohttp", "https://here").aclose()
+
+
+def test_the_transport_httpx_is_refused_at_once_where_httpx_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"install turnout\[httpx\]"):
+        HttpClient("http://here", transport="httpx")
+    assert HttpClient("http://here").base_url == "http://here"
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), httpx.ConnectTimeout("slow")])
@@ -599,7 +686,7 @@ async def test_a_transport_out_of_patience_could_not_connect(error: Exception) -
     def refuse(request: httpx.Request) -> httpx.Response:
         raise error
 
-    async with client("http://here", httpx.MockTransport(refuse)) as made:
+    async with client("http://here", HttpxTransport(httpx.MockTransport(refuse))) as made:
         with pytest.raises(UnreachableError, match="no connection to http://here within 5 s"):
             await made.get("/x", clock())
 
@@ -611,7 +698,7 @@ async def test_the_innermost_reason_is_told() -> None:
         except OSError as reason:
             raise httpx.ConnectError("all attempts failed") from reason
 
-    async with client("http://here", httpx.MockTransport(refuse)) as made:
+    async with client("http://here", HttpxTransport(httpx.MockTransport(refuse))) as made:
         with pytest.raises(UnreachableError, match="Connect call failed"):
             await made.get("/x", clock())
 
@@ -621,7 +708,7 @@ async def test_what_is_no_failure_of_the_provider_passes_through(error: BaseExce
     def stop(request: httpx.Request) -> httpx.Response:
         raise error
 
-    async with client("http://here", httpx.MockTransport(stop)) as made:
+    async with client("http://here", HttpxTransport(httpx.MockTransport(stop))) as made:
         with pytest.raises(type(error)):
             await made.get("/x", clock())
 
@@ -666,7 +753,7 @@ async def test_a_stream_that_breaks_off_is_incomplete_and_what_came_is_handed_on
     async with serving(script) as server, client(server.url, transport) as made:
         with pytest.raises(IncompleteError, match="broke in mid-answer"):
             async with made.stream("/s", BODY, clock()) as stream:
-                async for piece in stream.chunks():
+                async for piece in stream:
                     pieces.append(piece)  # noqa: PERF401
     assert b"".join(pieces).startswith(b"data: 1\n\n")
 
@@ -726,8 +813,8 @@ class Body(httpx.AsyncByteStream):
         self.closed = True
 
 
-def replying(body: Body, status: int = 200) -> httpx.MockTransport:
-    return httpx.MockTransport(lambda request: httpx.Response(status, stream=body))
+def replying(body: Body, status: int = 200) -> HttpxTransport:
+    return HttpxTransport(httpx.MockTransport(lambda request: httpx.Response(status, stream=body)))
 
 
 @pytest.mark.parametrize(
@@ -816,7 +903,7 @@ async def test_silence_after_content_ends_a_stream(transport: str) -> None:
     async with serving(streams_for_ever) as server, client(server.url, transport) as made:
         with pytest.raises(ProviderTimeoutError, match=r"silent for 0\.05 s in mid-answer") as caught:
             async with made.stream("/s", BODY, limits) as stream:
-                async for _ in stream.chunks():
+                async for _ in stream:
                     limits.received()
     assert caught.value.phase == "chunk"
 
@@ -838,7 +925,7 @@ async def test_a_server_that_drips_does_not_outlive_the_total(transport: str, st
         with pytest.raises(ProviderTimeoutError) as caught:
             if streamed:
                 async with made.stream("/s", BODY, limits) as stream:
-                    async for _ in stream.chunks():
+                    async for _ in stream:
                         limits.received()
             else:
                 await made.post("/x", BODY, limits)
@@ -859,7 +946,7 @@ async def test_a_stream_that_never_pauses_does_not_outlive_the_total() -> None:
     limits = CallClock(Timeouts(total_s=10), now=lambda: now_s)
     async with client("http://here", replying(body)) as made, made.stream("/s", BODY, limits) as stream:
         with pytest.raises(ProviderTimeoutError):
-            async for _ in stream.chunks():
+            async for _ in stream:
                 limits.received()
                 now_s += 1.0
 
@@ -870,18 +957,45 @@ async def test_a_transport_that_never_comes_back_is_cut_off() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    async with client("http://here", Stuck()) as made:
+    async with client("http://here", HttpxTransport(Stuck())) as made:
         with pytest.raises(ProviderTimeoutError):
             await made.get("/x", clock(total_s=0.02))
         with pytest.raises(ProviderTimeoutError):
             await read(made, clock(first_token_s=0.02))
 
 
+async def test_a_large_body_that_the_server_refuses_half_way_is_answered_and_its_connection_closed() -> None:
+    async def refuses(connection: Connection) -> None:
+        await connection.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        await connection.until_closed()
+
+    async with serving(refuses) as server, client(server.url, "aiohttp") as made:
+        reply = await made.post("/x", {"content": "x" * 20_000_000}, clock())
+        assert (reply.status, reply.content) == (413, b"big")
+        async with asyncio.timeout(2):
+            await server.left.wait()
+
+
+async def test_pieces_that_have_come_together_are_read_together() -> None:
+    async def bursts(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(STREAM_HEAD + b"9\r\ndata: 1\n\n\r\n" * 200 + b"0\r\n\r\n")
+
+    async with (
+        serving(bursts) as server,
+        client(server.url, "aiohttp") as made,
+        made.stream("/s", BODY, clock()) as stream,
+    ):
+        await asyncio.sleep(0.05)
+        pieces = [piece async for piece in stream]
+    assert (len(pieces), b"".join(pieces)) == (1, b"data: 1\n\n" * 200)
+
+
 async def test_a_slow_reader_is_not_held_against_the_server(transport: str) -> None:
     async with serving(streams_pieces) as server, client(server.url, transport) as made:
         limits = clock(chunk_s=0.05)
         async with made.stream("/s", BODY, limits) as stream:
-            async for _ in stream.chunks():
+            async for _ in stream:
                 await asyncio.sleep(0.1)
                 limits.received()
 
@@ -891,7 +1005,7 @@ async def test_a_slow_reader_is_not_held_against_the_server(transport: str) -> N
 
 @pytest.mark.parametrize("url", ["http://here:99999", "http://[::1", "http://a b\x00"])
 async def test_an_address_that_is_none_is_a_provider_error(url: str) -> None:
-    async with client(url, httpx.MockTransport(lambda request: httpx.Response(200))) as made:
+    async with client(url, HttpxTransport(httpx.MockTransport(lambda request: httpx.Response(200)))) as made:
         with pytest.raises(ProviderError):
             await made.get("/x", clock())
 
@@ -903,7 +1017,7 @@ async def test_an_address_that_is_none_is_a_provider_error(url: str) -> None:
 )
 async def test_a_schema_that_is_no_json_is_a_provider_error(value: Any) -> None:
     """`Tool.parameters` and `JsonSchema.schema` are any Mapping."""
-    async with client("http://here", httpx.MockTransport(lambda request: httpx.Response(200))) as made:
+    async with client("http://here", HttpxTransport(httpx.MockTransport(lambda request: httpx.Response(200)))) as made:
         with pytest.raises(ProviderError):
             await made.post("/x", {"schema": value}, clock())
 
@@ -912,9 +1026,9 @@ async def test_a_closed_client_does_not_open_another_transport_than_it_was_given
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened = []
-    given = httpx.MockTransport(lambda request: httpx.Response(200))
+    given = HttpxTransport(httpx.MockTransport(lambda request: httpx.Response(200)))
 
-    def open_another(name: str, base_url: str) -> httpx.AsyncBaseTransport:
+    def open_another(name: str, base_url: str) -> Transport:
         opened.append(name)
         return given
 
@@ -932,7 +1046,9 @@ async def test_nothing_is_opened_before_the_first_request(monkeypatch: pytest.Mo
 
 
 async def test_the_rest_of_a_stream_can_be_read_after_its_first_piece() -> None:
-    response = httpx.Response(200, stream=Body(b"a", b"b", b"c"), request=httpx.Request("GET", "http://here"))
-    stream = ByteStream(response, clock())
-    assert await anext(stream.chunks()) == b"a"
-    assert await stream.read() == b"bc"
+    async with (
+        client("http://here", replying(Body(b"a", b"b", b"c"))) as made,
+        made.stream("/s", BODY, clock()) as stream,
+    ):
+        assert await anext(stream) == b"a"
+        assert await stream.read() == b"bc"

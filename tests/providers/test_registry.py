@@ -26,6 +26,7 @@ from turnout.providers.ollama import OllamaProvider
 from turnout.providers.openai import OpenAIProvider
 from turnout.providers.protocol import Call, Provider, collect
 from turnout.providers.registry import kinds, make
+from turnout.providers.transport import HttpxTransport
 from turnout.types import Request, Sampling
 
 KEY = "sk-verysecret-0123456789abcdef"
@@ -285,7 +286,7 @@ def headers_of(kind: str, **rest: Any) -> httpx.Headers:
         return httpx.Response(200, json={"data": []})
 
     given = settings(kind, **{"key_variable": "A_KEY", **rest})
-    adapter = BUILT_IN[kind](given, transport=httpx.MockTransport(answer))
+    adapter = BUILT_IN[kind](given, transport=HttpxTransport(httpx.MockTransport(answer)))
     asyncio.run(adapter.state(CallClock(Timeouts())))
     return seen[0]
 
@@ -348,7 +349,7 @@ def failing(kind: str, answer: httpx.Response | Exception) -> HttpProvider:
 
     options = {"server": "openai"} if kind == "openai" else {}
     given = settings(kind, key_variable="A_KEY", options=options)
-    return BUILT_IN[kind](given, transport=httpx.MockTransport(respond))  # type: ignore[no-any-return]
+    return BUILT_IN[kind](given, transport=HttpxTransport(httpx.MockTransport(respond)))  # type: ignore[no-any-return]
 
 
 def errors_of(kind: str, answer: httpx.Response | Exception) -> list[ProviderError]:

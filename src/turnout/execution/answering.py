@@ -17,16 +17,21 @@ class Answering:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object]] = set()
         self._streams: WeakSet[Streaming] = WeakSet()
-        self._stopped = False
+        self._is_open = self._stopped = False
         self._left = asyncio.Event()
+
+    def begin(self) -> None:
+        """Answer from now on."""
+        self._is_open = True
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """The current task waits inside the block.
 
         Raises:
-            RequestError: it was sent away.
+            RequestError: the client is not open, or the task was sent away.
         """
+        self._check_open()
         task = asyncio.current_task()
         assert task is not None, "answers are waited for in tasks"
         self._tasks.add(task)
@@ -41,13 +46,22 @@ class Answering:
             self._left.set()
 
     def follow(self, stream: Streaming) -> Streaming:
-        """A stream that is closed with the others."""
+        """A stream that is closed with the others.
+
+        Raises:
+            RequestError: the client is not open.
+        """
+        self._check_open()
         self._streams.add(stream)
         return stream
 
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise RequestError("the client is not open; use it as an async context manager")
+
     async def stop(self) -> None:
         """Send all of them away and wait until they have left; the caller's own task is left alone."""
-        self._stopped = True
+        self._is_open, self._stopped = False, True
         own = asyncio.current_task()
         for task in self._tasks:
             if task is not own:

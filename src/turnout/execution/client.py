@@ -79,7 +79,7 @@ class HybridClient:
         self._opinions = Opinions(
             self._history, self._personal, self._metrics, lambda name: name not in self._orchestrator.fast_half
         )
-        recorders = [] if self._history is None else [Recorder(self._history, keep_texts=kept.prompts == "full")]
+        recorders = () if self._history is None else (Recorder(self._history, keep_texts=kept.prompts == "full"),)
         self._orchestrator = Orchestrator(
             self._router,
             self._fleets,
@@ -95,7 +95,6 @@ class HybridClient:
         self._loaded: Loaded | None = None
         self._opened_s = time.monotonic()
         self._open = AsyncExitStack()
-        self._is_open = False
         self._was_open = False
         self._answering = Answering()
 
@@ -159,7 +158,7 @@ class HybridClient:
                 self._live.start()
             await asyncio.to_thread(Judge.warm)
             self._open = stack.pop_all()
-        self._is_open = True
+        self._answering.begin()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -167,7 +166,6 @@ class HybridClient:
 
     async def aclose(self) -> None:
         """Stop the background work, save what was measured, close every connection."""
-        self._is_open = False
         await self._answering.stop()
         await self._open.aclose()
 
@@ -198,13 +196,13 @@ class HybridClient:
             RequestError: nothing to route, an unknown option, or no candidate can serve it.
             NoAnswerError: every attempt failed, or the deadline passed.
         """
-        asked = self._asked(request, options)
+        asked = Asked.of(request, **options)
         with self._answering.one():
             return await self._orchestrator.complete(asked)
 
     def stream(self, request: RequestLike, **options: Unpack[Options]) -> Streaming:
         """The answer in pieces as they come; its `completion` is there at the end."""
-        asked = self._asked(request, options)
+        asked = Asked.of(request, **options)
         report = None if asked.ensemble else self._orchestrator.report(asked)
         return self._answering.follow(Streaming(self._orchestrator.pieces(asked, report), report))
 
@@ -232,7 +230,6 @@ class HybridClient:
             RequestError: the client is not open.
             ProviderError: it failed.
         """
-        self._check_open()
         with self._answering.one():
             return await self._fleets.embed(candidate, texts, deadline_s=deadline_s)
 
@@ -242,7 +239,7 @@ class HybridClient:
 
     async def status(self) -> Status:
         """Everything at one moment: configuration, predictor, providers, candidates, figures."""
-        live, loaded = self._live, self._loaded
+        live, loaded, history = self._live, self._loaded, self._history
         return status(
             self._watch.snapshot(),
             fingerprint=self._orchestrator.policy.fingerprint,
@@ -253,17 +250,9 @@ class HybridClient:
             predictor=self._router.predictor,
             threshold=self._threshold.value,
             metrics=self._metrics.snapshot(self._orchestrator.fast_half),
-            history=self._history.status().to_json() if self._history is not None else None,
+            history=None if history is None else history.status().to_json(),
             caches=await self._orchestrator.remembered.stats(),
         )
-
-    def _asked(self, request: RequestLike, options: Options) -> Asked:
-        self._check_open()
-        return Asked.of(request, **options)
-
-    def _check_open(self) -> None:
-        if not self._is_open:
-            raise RequestError("the client is not open; use it as an async context manager")
 
     async def _keep_saved(self) -> None:
         while True:

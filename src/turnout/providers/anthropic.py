@@ -52,13 +52,14 @@ class AnthropicProvider(HttpProvider):
         reader = Reader(assembly)
         with self._telling(call.model, assembly):
             body = self._body(call, assembly) | {"stream": True}
-            async with aclosing(self._events("/v1/messages", body, call.clock, EventDecoder())) as events:
-                async for event in events:
-                    chunk = assembly.add(reader.read(event))
-                    self._check_model(call.model, assembly, same_in_openai)
-                    if chunk.has_content:
-                        call.clock.received()
-                        yield chunk
+            async with aclosing(self._events("/v1/messages", body, call.clock, EventDecoder())) as batches:
+                async for events in batches:
+                    for event in events:
+                        chunk = assembly.add(reader.read(event))
+                        self._check_model(call.model, assembly, same_in_openai)
+                        if chunk.has_content:
+                            call.clock.received()
+                            yield chunk
             rest = assembly.close()
             if rest.has_content:
                 yield rest

@@ -166,7 +166,7 @@ def _read_message(message: Mapping[str, Any], assembly: Assembly) -> None:
     reason, usage = message.get("stop_reason"), message.get("usage")
     if isinstance(reason, str):
         assembly.finish = _FINISH.get(reason, "stop")
-    if isinstance(usage, Mapping):
+    if isinstance(usage, dict):
         cached = count(usage.get("cache_read_input_tokens"))
         fresh = count(usage.get("input_tokens"))
         assembly.usage = Usage(
@@ -192,13 +192,11 @@ class Reader:
         kind = str(frame.get("type") or event.name)
         if kind == "error":
             raise failure(200, told_error(frame) or event.data)
-        if kind == "message_start" and isinstance(frame.get("message"), Mapping):
+        if kind == "message_start" and isinstance(frame.get("message"), dict):
             _read_message(frame["message"], self._assembly)
         elif kind == "message_delta":
             delta = frame.get("delta")
-            _read_message(
-                {**(delta if isinstance(delta, Mapping) else {}), "usage": frame.get("usage")}, self._assembly
-            )
+            _read_message({**(delta if isinstance(delta, dict) else {}), "usage": frame.get("usage")}, self._assembly)
         elif kind == "message_stop":
             self.stopped = True
         elif kind == "content_block_start":
@@ -208,7 +206,7 @@ class Reader:
         return Chunk()
 
     def _block(self, block: object, index: object) -> Chunk:
-        if not isinstance(block, Mapping):
+        if not isinstance(block, dict):
             return Chunk()
         if block.get("type") == "tool_use":
             call = ToolCallDelta(count(index) or 0, text(block.get("id")), text(block.get("name")))
@@ -216,7 +214,7 @@ class Reader:
         return Chunk(text(block.get("text")), text(block.get("thinking")))
 
     def _delta(self, delta: object, index: object) -> Chunk:
-        if not isinstance(delta, Mapping):
+        if not isinstance(delta, dict):
             return Chunk()
         if delta.get("type") == "input_json_delta":
             return Chunk(tool_calls=(ToolCallDelta(count(index) or 0, arguments=text(delta.get("partial_json"))),))

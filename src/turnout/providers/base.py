@@ -6,10 +6,8 @@ import json
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
-from typing import Any, Protocol, TypeAlias
-
-import httpx
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, TypeAlias
 
 from turnout.config.providers import ProviderSettings
 from turnout.errors import BadRequestError, ConfigurationError, IncompleteError, ProviderError, WrongModelError
@@ -18,6 +16,7 @@ from turnout.providers.clock import CallClock
 from turnout.providers.failures import CUT, failure, told_error
 from turnout.providers.framing import Event, FramingError
 from turnout.providers.http import HttpClient
+from turnout.providers.transport import Transport
 from turnout.types import LanguageModel, ProviderState
 
 Option: TypeAlias = Callable[[object], str]
@@ -37,6 +36,10 @@ def positive(value: object) -> str:
 def one_of(*words: str) -> Option:
     """An option that is one of a few words."""
     return lambda value: "" if value in words else f"expected one of {', '.join(words)}"
+
+
+_JSON_SPACE: Final = " \t\n\r"
+_raw_decode: Final = json.JSONDecoder().raw_decode
 
 
 class Decoder(Protocol):
@@ -62,7 +65,7 @@ class HttpProvider:
         self,
         settings: ProviderSettings,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
@@ -151,7 +154,7 @@ class HttpProvider:
         reply = await self.client.post(path, body, clock)
         return self._document(reply.status, reply.content, reply.headers)
 
-    def _document(self, status: int, content: bytes, headers: httpx.Headers) -> Any:
+    def _document(self, status: int, content: bytes, headers: Mapping[str, str]) -> Any:
         """A body as JSON; anything that is an error, whatever its status, is raised."""
         if status != 200:
             raise failure(status, content, headers=headers)
@@ -163,8 +166,8 @@ class HttpProvider:
 
     async def _events(
         self, path: str, body: Mapping[str, Any], clock: CallClock, decoder: Decoder
-    ) -> AsyncGenerator[Event, None]:
-        """Frames of a streamed answer; a whole JSON body in its place is an error, said or unsaid."""
+    ) -> AsyncGenerator[list[Event], None]:
+        """Frames of a streamed answer, those of one read together; a whole JSON body in its place is an error, said or unsaid."""
         async with self.client.stream(path, body, clock) as stream:
             if stream.status != 200:
                 raise failure(stream.status, await stream.read(), headers=stream.headers)
@@ -172,12 +175,11 @@ class HttpProvider:
                 self._document(200, await stream.read(), stream.headers)
                 raise IncompleteError("answered in one piece although a stream was asked for")
             try:
-                async with aclosing(stream.chunks()) as chunks:
-                    async for data in chunks:
-                        for event in decoder.feed(data):
-                            yield event
-                for event in decoder.close():
-                    yield event
+                async for data in stream:
+                    if events := decoder.feed(data):
+                        yield events
+                if events := decoder.close():
+                    yield events
             except FramingError as error:
                 raise IncompleteError(f"the stream cannot be read: {error}") from error
 
@@ -197,9 +199,11 @@ def parse(data: bytes) -> dict[str, Any]:
         IncompleteError: not UTF-8, not JSON, or not an object.
     """
     try:
-        document = json.loads(
-            data.removeprefix(b"\xef\xbb\xbf").decode()
-        )  # given bytes, json looks for other encodings at each call
+        # json.loads looks for encodings and for white space on either side; in a stream that is half of its time.
+        text = data.removeprefix(b"\xef\xbb\xbf").decode().strip(_JSON_SPACE)
+        document, end = _raw_decode(text)
+        if end != len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
     except (ValueError, RecursionError) as error:
         raise IncompleteError(
             f"the answer cannot be read as JSON ({error})", partial_text=data[:200].decode("utf-8", "replace")

@@ -98,10 +98,10 @@ class Told(NamedTuple):
 
 def told_error(document: object) -> Told | None:
     """What a parsed body says about an error; None if it is not an error."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         return None
     error = document.get("error")
-    if isinstance(error, Mapping):
+    if isinstance(error, dict):
         kinds = tuple(str(error[key]) for key in ("type", "code") if error.get(key) is not None)
         message = error.get("message") or error.get("error") or document.get("message")
         return Told(str(message or "an error without a text"), kinds)

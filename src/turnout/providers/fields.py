@@ -48,7 +48,7 @@ def read_vector(value: object) -> tuple[float, ...]:
 
 def objects(value: object) -> list[Mapping[str, Any]]:
     """The objects of a list; a null, or anything else in its place, stands for an empty list."""
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def listed(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

@@ -76,8 +76,23 @@ class EventDecoder:
             FramingError: an event grows beyond MAX_FRAME_BYTES.
         """
         events: list[Event] = []
-        for line in self._lines.feed(data):
-            self._take(line, events)
+        lines = self._lines.feed(data)
+        last = len(lines) - 1
+        place = 0
+        while place <= last:
+            line = lines[place]
+            # Nearly every event is one line of data and a blank one; no longer than a line may be, so within bounds.
+            if (
+                place < last
+                and not lines[place + 1]
+                and line.startswith(b"data: ")
+                and not (self._data or self._name or self._at_start)
+            ):
+                events.append(Event("", line[6:]))
+                place += 2
+            else:
+                self._take(line, events)
+                place += 1
         return events
 
     def close(self) -> list[Event]:

@@ -94,16 +94,17 @@ class LMStudioProvider(OpenAIProvider):
         assembly.warnings += warnings
         reader = wire.Reader(assembly)
         with self._telling(call.model, assembly):
-            async with aclosing(self._events(wire.PATH, body, call.clock, reader.decoder)) as events:
-                async for event in events:
-                    chunk = assembly.add(reader.read(event))
-                    self._check_model(call.model, assembly, same_in_lmstudio)
-                    if chunk.progress is not None:
-                        call.clock.progressed()
-                    elif chunk.has_content:
-                        call.clock.received()
-                    if chunk.has_content or chunk.progress is not None:
-                        yield chunk
+            async with aclosing(self._events(wire.PATH, body, call.clock, reader.decoder)) as batches:
+                async for events in batches:
+                    for event in events:
+                        chunk = assembly.add(reader.read(event))
+                        self._check_model(call.model, assembly, same_in_lmstudio)
+                        if chunk.progress is not None:
+                            call.clock.progressed()
+                        elif chunk.has_content:
+                            call.clock.received()
+                        if chunk.has_content or chunk.progress is not None:
+                            yield chunk
             rest = assembly.close()
             if rest.has_content:
                 yield rest

@@ -16,7 +16,7 @@ def read_models_v1(document: Mapping[str, Any]) -> tuple[LanguageModel, ...]:
 
 def _v1(entry: Mapping[str, Any]) -> LanguageModel:
     told = entry.get("capabilities")
-    told = told if isinstance(told, Mapping) else {}
+    told = told if isinstance(told, dict) else {}
     quantization = entry.get("quantization")
     loaded, window = loaded_window(entry)
     size = count(entry.get("size_bytes"))
@@ -32,7 +32,7 @@ def _v1(entry: Mapping[str, Any]) -> LanguageModel:
         # LM Studio tells no memory use; the file's size is a floor.
         memory_bytes=size if loaded else None,
         parameters=_word(entry.get("params_string")),
-        quantization=_word(quantization.get("name")) if isinstance(quantization, Mapping) else None,
+        quantization=_word(quantization.get("name")) if isinstance(quantization, dict) else None,
         family=_word(entry.get("architecture")),
         instances=tuple(str(instance.get("id")) for instance in listed(entry, "loaded_instances")),
     )
@@ -42,15 +42,15 @@ def loaded_window(entry: Mapping[str, Any]) -> tuple[bool, int | None]:
     """Whether a v1 entry has an instance in memory, and the smallest window among its instances."""
     instances = listed(entry, "loaded_instances")
     configs = [instance.get("config") for instance in instances]
-    windows = [window for c in configs if isinstance(c, Mapping) and (window := count(c.get("context_length")))]
+    windows = [window for c in configs if isinstance(c, dict) and (window := count(c.get("context_length")))]
     return bool(instances), min(windows, default=None)
 
 
 def reasoning_options(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The reasoning settings that a v1 entry says it takes; none where it has no such setting."""
     told = entry.get("capabilities")
-    reasoning = told.get("reasoning") if isinstance(told, Mapping) else None
-    options = reasoning.get("allowed_options") if isinstance(reasoning, Mapping) else None
+    reasoning = told.get("reasoning") if isinstance(told, dict) else None
+    options = reasoning.get("allowed_options") if isinstance(reasoning, dict) else None
     return tuple(str(option) for option in options) if isinstance(options, list) else ()
 
 

@@ -87,7 +87,7 @@ def _read_result(document: Mapping[str, Any], assembly: Assembly) -> None:
     if isinstance(document.get("model_instance_id"), str):
         assembly.model = document["model_instance_id"]
     stats = document.get("stats")
-    stats = stats if isinstance(stats, Mapping) else {}
+    stats = stats if isinstance(stats, dict) else {}
     made = count(stats.get("total_output_tokens"))
     assembly.usage = Usage(count(stats.get("input_tokens")), made, count(stats.get("reasoning_output_tokens")))
     rate = amount(stats.get("tokens_per_second"))
@@ -133,7 +133,7 @@ class Reader:
             )
         if kind == "chat.end":
             result = frame.get("result")
-            _read_result(result if isinstance(result, Mapping) else {}, self._assembly)
+            _read_result(result if isinstance(result, dict) else {}, self._assembly)
             self._ended = True
         return Chunk()
 

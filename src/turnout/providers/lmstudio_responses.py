@@ -83,12 +83,12 @@ def _read_result(document: Mapping[str, Any], assembly: Assembly, *, with_text: 
                 logprobs = read_logprobs(part.get("logprobs"))
                 assembly.add(Chunk(text if with_text and isinstance(text, str) else "", logprobs=logprobs))
     usage = document.get("usage")
-    if isinstance(usage, Mapping):
+    if isinstance(usage, dict):
         details = usage.get("output_tokens_details")
-        reasoning = count(details.get("reasoning_tokens")) if isinstance(details, Mapping) else None
+        reasoning = count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
         assembly.usage = Usage(count(usage.get("input_tokens")), count(usage.get("output_tokens")), reasoning)
     details = document.get("incomplete_details")
-    if isinstance(details, Mapping) and "max" in str(details.get("reason")):
+    if isinstance(details, dict) and "max" in str(details.get("reason")):
         assembly.finish = "length"
     elif document.get("status", "completed") == "completed":
         assembly.finish = "stop"
@@ -112,7 +112,7 @@ class Reader:
         frame = parse(event.data)
         kind = str(frame.get("type") or event.name)
         response = frame.get("response")
-        response = response if isinstance(response, Mapping) else {}
+        response = response if isinstance(response, dict) else {}
         told = told_error(frame) or (told_error(response) if kind == "response.failed" else None)
         if told is not None or kind in ("error", "response.failed"):
             raise failure(200, told or event.data)

@@ -56,18 +56,20 @@ class OllamaProvider(HttpProvider):
         assembly = Assembly(f"{self.name}/{call.model}")
         with self._telling(call.model, assembly):
             body = self._body(call, assembly, stream=True)
-            async with aclosing(self._events("/api/chat", body, call.clock, JsonLineDecoder())) as events:
-                async for event in events:
-                    frame = parse(event.data)
-                    told = told_error(frame)
-                    if told is not None:
-                        raise failure(200, told)
-                    chunk = assembly.add(read_frame(frame, assembly))
-                    self._check_model(call.model, assembly, same_in_ollama)
-                    if chunk.has_content:
-                        call.clock.received()
-                    if chunk.has_content or chunk.logprobs:
-                        yield chunk
+            async with aclosing(self._events("/api/chat", body, call.clock, JsonLineDecoder())) as batches:
+                async for events in batches:
+                    for event in events:
+                        frame = parse(event.data)
+                        told = told_error(frame)
+                        if told is not None:
+                            raise failure(200, told)
+                        chunk = assembly.add(read_frame(frame, assembly))
+                        self._check_model(call.model, assembly, same_in_ollama)
+                        if chunk.has_content:
+                            call.clock.received()
+                            yield chunk
+                        elif chunk.logprobs:
+                            yield chunk
             rest = assembly.close()
             if rest.has_content:
                 yield rest
@@ -155,7 +157,7 @@ class OllamaProvider(HttpProvider):
         except ProviderError:
             return model
         info = shown.get("model_info")
-        info = info if isinstance(info, Mapping) else {}
+        info = info if isinstance(info, dict) else {}
         family = info.get("general.architecture")
         return replace(
             model,
@@ -179,7 +181,7 @@ class OllamaProvider(HttpProvider):
 def _language_model(entry: Mapping[str, Any], resident: Mapping[str, Mapping[str, Any]]) -> LanguageModel:
     name = str(entry["name"])
     details = entry.get("details")
-    details = details if isinstance(details, Mapping) else {}
+    details = details if isinstance(details, dict) else {}
     running = resident.get(ollama_name(name))
 
     def told(key: str) -> str | None:

@@ -134,7 +134,7 @@ def read_frame(frame: Mapping[str, Any], assembly: Assembly) -> Chunk:
             _seconds(frame.get("eval_duration")),
         )
     message = frame.get("message")
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         message = {}
     calls = message.get("tool_calls")
     return Chunk(
@@ -148,8 +148,8 @@ def read_frame(frame: Mapping[str, Any], assembly: Assembly) -> Chunk:
 def _calls(calls: list[Any], assembly: Assembly) -> tuple[ToolCallDelta, ...]:
     pieces: list[ToolCallDelta] = []
     for call in calls:
-        function = call.get("function") if isinstance(call, Mapping) else None
-        if not isinstance(function, Mapping):
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
             continue
         # Calls come whole, and indices restart in each line on some versions: every call is a new one.
         index = assembly.calls + len(pieces)

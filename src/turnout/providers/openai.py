@@ -52,14 +52,7 @@ class OpenAIProvider(HttpProvider):
 
     def stream(self, call: Call) -> Pieces:
         """A streamed answer from `/chat/completions`."""
-        return self._stream(call)
-
-    async def _stream(self, call: Call) -> AsyncGenerator[Chunk | Answer, None]:
-        with self._telling(call.model):
-            dialect = await self._speaks(call.clock)
-        async with aclosing(self._pieces("/chat/completions", call, dialect)) as pieces:
-            async for piece in pieces:
-                yield piece
+        return self._pieces("/chat/completions", call)
 
     async def embed(self, model: str, texts: Sequence[str], clock: CallClock) -> Embeddings:
         """Vectors from `/embeddings`, floats or base64 (little-endian float32)."""
@@ -116,30 +109,38 @@ class OpenAIProvider(HttpProvider):
             self._judge(call, assembly)
             return assembly.answer()
 
-    async def _pieces(self, path: str, call: Call, dialect: Dialect) -> AsyncGenerator[Chunk | Answer, None]:
-        """One streamed chat completion. Its end is proven by a finish reason and by `[DONE]`."""
-        body, warnings = chat_body(call.model, call.request, dialect, stream=True)
+    async def _pieces(
+        self, path: str, call: Call, dialect: Dialect | None = None
+    ) -> AsyncGenerator[Chunk | Answer, None]:
+        """One streamed chat completion, in the server's dialect where none is given.
+
+        Its end is proven by a finish reason and by `[DONE]`.
+        """
         assembly = Assembly(f"{self.name}/{call.model}")
-        assembly.warnings += warnings
         done = False
         with self._telling(call.model, assembly):
-            async with aclosing(self._events(path, self._extend(body, call), call.clock, EventDecoder())) as events:
-                async for event in events:
-                    if event.data == b"[DONE]":
-                        done = True
-                        continue
-                    if done or not event.data.strip():
-                        continue
-                    frame = parse(event.data)
-                    told = told_error(frame)
-                    if told is not None or event.name == "error":
-                        raise failure(200, told or event.data)
-                    chunk = assembly.add(read_frame(frame, assembly))
-                    self._check_model(call.model, assembly, self._same)
-                    if chunk.has_content:
-                        call.clock.received()
-                    if chunk.has_content or chunk.logprobs:
-                        yield chunk
+            dialect = dialect or await self._speaks(call.clock)
+            body, warnings = chat_body(call.model, call.request, dialect, stream=True)
+            assembly.warnings += warnings
+            async with aclosing(self._events(path, self._extend(body, call), call.clock, EventDecoder())) as batches:
+                async for events in batches:
+                    for event in events:
+                        if event.data == b"[DONE]":
+                            done = True
+                            continue
+                        if done or not event.data.strip():
+                            continue
+                        frame = parse(event.data)
+                        told = told_error(frame)
+                        if told is not None or event.name == "error":
+                            raise failure(200, told or event.data)
+                        chunk = assembly.add(read_frame(frame, assembly))
+                        self._check_model(call.model, assembly, self._same)
+                        if chunk.has_content:
+                            call.clock.received()
+                            yield chunk
+                        elif chunk.logprobs:
+                            yield chunk
             rest = assembly.close()
             if rest.has_content:
                 yield rest
@@ -160,7 +161,7 @@ class OpenAIProvider(HttpProvider):
 
 def _language_model(entry: Mapping[str, Any], remote: bool) -> LanguageModel:
     meta = entry.get("meta")
-    meta = meta if isinstance(meta, Mapping) else {}
+    meta = meta if isinstance(meta, dict) else {}
     window = next((value for name in _CONTEXT_FIELDS if (value := count(entry.get(name)))), None)
     name = str(entry["id"])
     return LanguageModel(
@@ -189,7 +190,7 @@ def read_embeddings(document: Mapping[str, Any], candidate: str, expected: int) 
         raise IncompleteError(f"{len(vectors)} embeddings came back for {expected} texts")
     usage = document.get("usage")
     return Embeddings(
-        candidate, vectors, (count(usage.get("prompt_tokens")) if isinstance(usage, Mapping) else None) or None
+        candidate, vectors, (count(usage.get("prompt_tokens")) if isinstance(usage, dict) else None) or None
     )
 
 

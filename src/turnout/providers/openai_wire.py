@@ -68,6 +68,7 @@ _FINISH: Mapping[str, Finish] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_NOTHING = Chunk()
 _EFFORT = {"off": "none", "on": "medium"}
 
 
@@ -173,9 +174,9 @@ def read_frame(frame: Mapping[str, Any], assembly: Assembly) -> Chunk:
     _read_head(frame, assembly)
     choice = _first(frame.get("choices"))
     if choice is None:
-        return Chunk()
+        return _NOTHING
     delta = choice.get("delta")
-    chunk = _content(delta if isinstance(delta, Mapping) else {}, choice.get("logprobs"))
+    chunk = _content(delta if isinstance(delta, dict) else {}, choice.get("logprobs"))
     _read_finish(choice, assembly)
     return chunk
 
@@ -187,23 +188,24 @@ def read_whole(document: Mapping[str, Any], assembly: Assembly) -> None:
     if choice is None:
         return
     message = choice.get("message")
-    assembly.add(_content(message if isinstance(message, Mapping) else {}, choice.get("logprobs")))
+    assembly.add(_content(message if isinstance(message, dict) else {}, choice.get("logprobs")))
     assembly.close()
     _read_finish(choice, assembly)
 
 
 def _read_head(frame: Mapping[str, Any], assembly: Assembly) -> None:
-    if isinstance(frame.get("model"), str) and frame["model"]:
-        assembly.model = frame["model"]
-    if isinstance(frame.get("usage"), Mapping):
-        assembly.usage = read_usage(frame["usage"])
+    model, usage = frame.get("model"), frame.get("usage")
+    if isinstance(model, str) and model:
+        assembly.model = model
+    if isinstance(usage, dict):
+        assembly.usage = read_usage(usage)
     timings = frame.get("timings")  # llama.cpp
-    if isinstance(timings, Mapping):
+    if isinstance(timings, dict):
         assembly.timings = Timings(
             prefill_s=amount(timings.get("prompt_ms"), 0.001), decode_s=amount(timings.get("predicted_ms"), 0.001)
         )
     stats = frame.get("stats")  # LM Studio's own API
-    if isinstance(stats, Mapping) and "generation_time" in stats:
+    if isinstance(stats, dict) and "generation_time" in stats:
         assembly.timings = Timings(
             prefill_s=amount(stats.get("time_to_first_token"), 1.0),
             decode_s=amount(stats.get("generation_time"), 1.0),
@@ -222,27 +224,27 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
     return Usage(
         count(usage.get("prompt_tokens")),
         count(usage.get("completion_tokens")),
-        count(reasoning.get("reasoning_tokens")) if isinstance(reasoning, Mapping) else None,
-        count(cached.get("cached_tokens")) if isinstance(cached, Mapping) else None,
+        count(reasoning.get("reasoning_tokens")) if isinstance(reasoning, dict) else None,
+        count(cached.get("cached_tokens")) if isinstance(cached, dict) else None,
     )
 
 
 def _content(fields: Mapping[str, Any], logprobs: object) -> Chunk:
     calls = fields.get("tool_calls")
     return Chunk(
-        text=text(fields.get("content")),
+        text(fields.get("content")),
         # Two names for one thing: `reasoning_content` (DeepSeek, llama.cpp, LM Studio), `reasoning` (Ollama, vLLM).
-        reasoning=text(fields.get("reasoning_content")) or text(fields.get("reasoning")),
-        tool_calls=tuple(_call(place, call) for place, call in enumerate(calls) if isinstance(call, Mapping))
+        text(fields.get("reasoning_content")) or text(fields.get("reasoning")),
+        tuple(_call(place, call) for place, call in enumerate(calls) if isinstance(call, dict))
         if isinstance(calls, list)
         else (),
-        logprobs=read_logprobs(logprobs.get("content")) if isinstance(logprobs, Mapping) else (),
+        read_logprobs(logprobs.get("content")) if isinstance(logprobs, dict) else (),
     )
 
 
 def _call(place: int, call: Mapping[str, Any]) -> ToolCallDelta:
     function = call.get("function")
-    function = function if isinstance(function, Mapping) else {}
+    function = function if isinstance(function, dict) else {}
     arguments = function.get("arguments")
     index = call.get("index")
     return ToolCallDelta(
@@ -271,4 +273,4 @@ def read_logprobs(entries: object) -> tuple[TokenLogprob, ...]:
 
 
 def _first(choices: object) -> Mapping[str, Any] | None:
-    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else None
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
