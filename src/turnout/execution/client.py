@@ -6,18 +6,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from os import PathLike
 from pathlib import Path
 from typing import Self, Unpack
 
-from turnout.config.live import LiveConfiguration
+from turnout.config.live import LiveConfiguration, LiveStatus
 from turnout.config.loader import Loaded, load
 from turnout.config.paths import state_folder
 from turnout.config.schema import Configuration
 from turnout.errors import ConfigurationError, RequestError
 from turnout.execution.answering import Answering
 from turnout.execution.asked import Asked, Options
+from turnout.execution.changes import Changes
 from turnout.execution.fleets import Fleets
 from turnout.execution.judging import Judge
 from turnout.execution.metrics import Metrics
@@ -31,6 +32,7 @@ from turnout.execution.status import Status, status
 from turnout.execution.streaming import Streaming
 from turnout.execution.threshold import Threshold
 from turnout.execution.watch import Watch
+from turnout.execution.windows import Windows
 from turnout.history import History
 from turnout.policy import Router
 from turnout.policy.policy import Policy
@@ -53,6 +55,7 @@ class HybridClient:
         router: decides; by default the champion under this configuration.
         state: folder of what is measured here and outlives a restart.
         observers: hear of every request as it ends.
+        history_apart: bring records into the history's database in a process of its own.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class HybridClient:
         router: Router | None = None,
         state: Path | None = None,
         observers: Sequence[Observer] = (),
+        history_apart: bool = False,
     ) -> None:
         state = state_folder() if state is None else state
         self._router = router or Router.load(configuration=Policy(configuration))
@@ -72,9 +76,8 @@ class HybridClient:
         self._watch = Watch(self._fleets, lambda: self._sampler.latest)
         self._threshold = Threshold(configuration.routing.escalation, state / "threshold.json")
         kept = configuration.history
-        self._history = History.from_settings(kept, folder=state) if kept.enabled else None
+        self._history = History.from_settings(kept, folder=state, apart=history_apart) if kept.enabled else None
         self._personal = Personal(state / "personal.json") if configuration.hybrid.personal else None
-        self._state = state
         self._metrics = Metrics()
         self._opinions = Opinions(
             self._history, self._personal, self._metrics, lambda name: name not in self._orchestrator.fast_half
@@ -90,7 +93,7 @@ class HybridClient:
             personal=self._personal,
             observers=(*recorders, self._metrics, self._opinions, *observers),
         )
-        self._retired: list[Remembered] = []
+        self._changes = Changes(self._orchestrator, self._fleets, self._watch, self._threshold, state)
         self._live: LiveConfiguration | None = None
         self._loaded: Loaded | None = None
         self._opened_s = time.monotonic()
@@ -109,6 +112,7 @@ class HybridClient:
         state: str | PathLike[str] | None = None,
         live: bool = True,
         observers: Sequence[Observer] = (),
+        history_apart: bool = False,
     ) -> Self:
         """A client for a configuration file; without a path the one that the loader finds.
 
@@ -120,6 +124,7 @@ class HybridClient:
             state: another folder than TURNOUT_STATE or `state/`.
             live: follow the file while the client is open.
             observers: hear of every request as it ends.
+            history_apart: see the class.
 
         Raises:
             ConfigurationError: the file is not valid; every problem with its line.
@@ -132,6 +137,7 @@ class HybridClient:
             router=Router.load(predictor, configuration=policy),
             state=None if state is None else Path(state),
             observers=observers,
+            history_apart=history_apart,
         )
         client._loaded = loaded
         if live and Path(loaded.source).is_file():
@@ -147,13 +153,13 @@ class HybridClient:
                 history = await asyncio.to_thread(self._history.open)
                 stack.push_async_callback(asyncio.to_thread, history.close)
             stack.enter_context(self._sampler)
-            stack.push_async_callback(self._close_caches)
+            stack.push_async_callback(self._changes.close_caches)
             stack.push_async_callback(self._fleets.aclose)
             await self._fleets.start()
             stack.callback(self._threshold.save)
             stack.callback(asyncio.create_task(self._keep_saved()).cancel)
             if self._live is not None:
-                self._follow(self._live, asyncio.get_running_loop())
+                self._changes.follow(self._live, asyncio.get_running_loop())
                 stack.callback(self._live.stop)
                 self._live.start()
             await asyncio.to_thread(Judge.warm)
@@ -188,6 +194,16 @@ class HybridClient:
     def personal(self) -> Personal | None:
         """Where each user leans by their feedback; None where that is switched off."""
         return self._personal
+
+    @property
+    def live(self) -> LiveStatus | None:
+        """What became of the configuration file; None where it is not followed."""
+        return self._live.status if self._live is not None else None
+
+    @property
+    def windows(self) -> Windows:
+        """What was counted of requests, as those of several processes can be added up."""
+        return self._metrics.windows()
 
     async def complete(self, request: RequestLike, **options: Unpack[Options]) -> Completion:
         """One whole answer to a prompt, messages or a request; see `Options` for what can be said beside it.
@@ -244,12 +260,12 @@ class HybridClient:
             self._watch.snapshot(),
             fingerprint=self._orchestrator.policy.fingerprint,
             uptime_s=time.monotonic() - self._opened_s,
-            live=live.status if live is not None else None,
+            live=self.live,
             path=loaded.source if loaded is not None else "",
             profile=loaded.profile if loaded is not None else "none",
             predictor=self._router.predictor,
             threshold=self._threshold.value,
-            metrics=self._metrics.snapshot(self._orchestrator.fast_half),
+            metrics=(windows or self.windows).figures(self._orchestrator.fast_half),
             history=None if history is None else history.status().to_json(),
             caches=await self._orchestrator.remembered.stats(),
         )
@@ -258,35 +274,3 @@ class HybridClient:
         while True:
             await asyncio.sleep(60.0)
             self._threshold.save()
-
-    async def _close_caches(self) -> None:
-        for cache in (*self._retired, self._orchestrator.remembered):
-            await cache.aclose()
-
-    def _follow(self, live: LiveConfiguration, loop: asyncio.AbstractEventLoop) -> None:
-        """Let a changed file change what new requests meet."""
-
-        def changed(_: Loaded, after: Loaded) -> None:
-            policy = Policy(after.configuration)
-            with suppress(RuntimeError):  # the loop has ended: nothing will be asked any more
-                asyncio.run_coroutine_threadsafe(self._configure(policy), loop)
-
-        live.on_change(changed)
-
-    async def _configure(self, policy: Policy) -> None:
-        """Providers first, so that no candidate is chosen that nobody can ask."""
-        before, configuration = self.configuration, policy.configuration
-        try:
-            if await self._fleets.configure(configuration):
-                self._watch.forget()
-            if configuration.performance.cache != before.performance.cache:
-                fresh = Remembered.open(configuration.performance.cache, self._state, self._fleets)
-                self._retired.append(self._orchestrator.remembered)
-                self._orchestrator.remembered = fresh
-        except Exception:
-            logger.exception("the changed configuration cannot be used; the one before stays")
-            return
-        if (before.history, before.hybrid.personal) != (configuration.history, configuration.hybrid.personal):
-            logger.warning("history and hybrid.personal have changed; they count from the next start on")
-        self._threshold.configure(configuration.routing.escalation)
-        self._router.configure(policy)

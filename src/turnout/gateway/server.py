@@ -1,4 +1,4 @@
-"""One gateway process: from the configuration to a socket that answers, and back to a clean end."""
+"""The gateway as a process: from the configuration to a socket that answers, and back to a clean end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +17,11 @@ from aiohttp import web
 
 from turnout.config.gateway import Gateway
 from turnout.config.loader import load
-from turnout.errors import ConfigurationError
+from turnout.errors import TurnoutError
 from turnout.execution.client import HybridClient
 from turnout.gateway import own
 from turnout.gateway.app import make_app
+from turnout.gateway.connections import Connection
 from turnout.gateway.recent import Recent
 
 logger = logging.getLogger(__name__)
@@ -26,6 +29,28 @@ logger = logging.getLogger(__name__)
 _BACKLOG: Final = 1024
 _KEEP_ALIVE_S: Final = 75.0
 _KIB: Final = 1024
+
+_NOTICE_S: Final = 0.5
+"""So long /readyz says that it stops, before new connections are refused: whoever shares out requests looks there."""
+
+_LAST_S: Final = 1.0
+"""What is still under way when all patience has ended has so long to notice."""
+
+
+class ListeningError(TurnoutError):
+    """The address is taken, or is none of this machine."""
+
+
+class Stop:
+    """Whether to stop, and whether to do so without waiting for anybody."""
+
+    def __init__(self) -> None:
+        self.wanted = asyncio.Event()
+        self.hurried = asyncio.Event()
+
+    def ask(self) -> None:
+        """Stop; asked a second time, at once."""
+        (self.hurried if self.wanted.is_set() else self.wanted).set()
 
 
 async def serve(
@@ -35,59 +60,86 @@ async def serve(
     settings: Sequence[str] = (),
     listening: socket.socket | None = None,
     on_ready: Callable[[Gateway], Any] = lambda _: None,
-    stop: asyncio.Event | None = None,
+    stop: Stop | None = None,
 ) -> None:
-    """Answer until the signal to stop, then let requests under way come to their end.
+    """Answer until the signal to stop, then let requests under way come to their end. A second signal ends them.
 
     Args:
         path: the configuration file; None for the one that the loader finds.
         profile: settings for a kind of machine.
         settings: `key=value` over everything else.
         listening: a socket that is bound already; else one is bound as configured.
-        on_ready: called when requests are answered.
+        on_ready: called when requests are answered, with the port that was found where any would do.
         stop: ends it, beside the signals.
 
     Raises:
-        ConfigurationError: the configuration cannot be used, or its address.
+        ConfigurationError: the configuration cannot be used.
+        ListeningError: its address cannot.
         ArtifactError: the predictor cannot be served.
     """
     configuration = load(path, profile=profile, settings=settings).configuration
     gateway = configuration.gateway
     recent = Recent(keep_prompts=configuration.history.prompts == "full")
-    stop = asyncio.Event() if stop is None else stop
+    stop = Stop() if stop is None else stop
     _heed_signals(stop)
     async with AsyncExitStack() as stack:
         sock = bound(gateway) if listening is None else listening
         stack.callback(sock.close)
         client = await stack.enter_async_context(
-            HybridClient.from_config(path, profile=profile, settings=settings, observers=(recent,))
+            HybridClient.from_config(path, profile=profile, settings=settings, observers=(recent,), history_apart=True)
         )
         app = make_app(client, configuration, recent)
-        header_bytes = int((gateway.limits.max_header_kb or 1024) * _KIB)
         runner = web.AppRunner(
             app,
             handle_signals=False,
             access_log=None,
             handler_cancellation=True,  # a client that goes away ends the work upstream
-            keepalive_timeout=_KEEP_ALIVE_S,
-            shutdown_timeout=gateway.drain_s,
-            max_line_size=header_bytes,
-            max_field_size=header_bytes,
+            shutdown_timeout=_LAST_S,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, sock, backlog=_BACKLOG).start()
-        on_ready(gateway)
-        await stop.wait()
+        server = runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        connection = partial(
+            Connection,
+            server,
+            loop=loop,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            header_bytes=int((gateway.limits.max_header_kb or 1024) * _KIB),
+        )
+        listener = await loop.create_server(connection, sock=sock, backlog=_BACKLOG)
+        stack.callback(listener.close)
+        on_ready(replace(gateway, port=sock.getsockname()[1]))
+        await stop.wanted.wait()
         app[own.STOPPING].set()
         logger.info("stopping: requests under way have %g s to end", gateway.drain_s)
+        await _drained(server, listener, stop, gateway.drain_s)
+
+
+async def _drained(server: web.Server, listener: asyncio.Server, stop: Stop, patience_s: float) -> None:
+    """Wait until nothing is under way, or patience ends."""
+
+    async def nothing_runs() -> None:
+        await asyncio.sleep(min(_NOTICE_S, patience_s))
+        listener.close()
+        while any(isinstance(each, Connection) and each.is_answering for each in server.connections):
+            await asyncio.sleep(0.02)
+
+    ends = [asyncio.ensure_future(nothing_runs()), asyncio.ensure_future(stop.hurried.wait())]
+    await asyncio.wait(ends, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+    if not ends[0].done():
+        logger.warning("stopping: what is still under way is broken off")
+    for each in ends:
+        each.cancel()
 
 
 def bound(gateway: Gateway) -> socket.socket:
     """A socket at the configured address.
 
     Raises:
-        ConfigurationError: the address is taken, or is none of this machine.
+        ListeningError: the address is taken, or is none of this machine.
     """
     try:
         return socket.create_server(
@@ -95,10 +147,10 @@ def bound(gateway: Gateway) -> socket.socket:
             family=socket.AF_INET6 if ":" in gateway.host else socket.AF_INET,
             backlog=_BACKLOG,
         )
-    except OSError as error:
-        raise ConfigurationError(
-            f"gateway: {gateway.host} port {gateway.port} cannot be listened on ({error.strerror or error}); "
-            "is a gateway running already? Another port: --port N"
+    except (OSError, UnicodeError) as error:
+        raise ListeningError(
+            f"gateway: {gateway.host} port {gateway.port} cannot be listened on "
+            f"({getattr(error, 'strerror', None) or error}); is a gateway running already? Another port: --port N"
         ) from error
 
 
@@ -111,8 +163,8 @@ def run(main: Any) -> Any:
         return runner.run(main)
 
 
-def _heed_signals(stop: asyncio.Event) -> None:
+def _heed_signals(stop: Stop) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError, RuntimeError):  # Windows, and threads other than the first
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.ask)

@@ -21,7 +21,7 @@ from turnout.history.database import told
 from turnout.history.intake import BATCH_RECORDS, Intake
 from turnout.history.journal import Journal
 from turnout.history.leftovers import other_writers, size_of, taken_over
-from turnout.history.segments import Line, read_lines
+from turnout.history.segments import Line
 from turnout.history.store import Store
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Drainer:
         store: its database is closed then too.
         retention_days: how old rows may become; None keeps them.
         interval_s: the pause between passes.
+        intake: brings files into the store; by default this process does.
         now: the monotonic clock.
         wall: the clock of the calendar.
     """
@@ -51,10 +52,11 @@ class Drainer:
         *,
         retention_days: float | None = None,
         interval_s: float = 0.2,
+        intake: Intake | None = None,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.intake = Intake(store)
+        self.intake = intake or Intake(store)
         self.problem = ""
         self._journal = journal
         self._store = store
@@ -110,6 +112,7 @@ class Drainer:
             self.step()
         finally:
             self._journal.close()
+            self.intake.close()
             self._store.database.close()
             with self._passes:
                 self._passes.notify_all()
@@ -137,8 +140,9 @@ class Drainer:
         journal = self._journal
         for piece in journal.pieces():
             if piece.start < piece.end:
-                lines = read_lines(piece.segment.reading, piece.start, piece.end)
-                self.intake.take(lines, partial(journal.settle, piece))
+                segment = piece.segment
+                settle = partial(journal.settle, piece)
+                self.intake.bring(segment.path, segment.reading, piece.start, piece.end, settle)
             else:
                 journal.settle(piece, piece.end, 0)
         while buffered := journal.peek(BATCH_RECORDS):
@@ -172,7 +176,7 @@ class Drainer:
                         self._unreadable.add(path.name)
                         continue
                     with file:
-                        self.intake.take(read_lines(file, 0), lambda *_: None)
+                        self.intake.bring(path, file, 0, None, lambda *_: None)
                     path.unlink(missing_ok=True)
         self._journal.foreign_bytes = max(0, size_of(folder) - self._journal.own_bytes)
         return True

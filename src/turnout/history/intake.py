@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final, TypeAlias
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
 
 from sqlalchemy import Table
 
 from turnout.history.database import DATA_ERRORS, is_about_data
 from turnout.history.rows import Row, read_line
-from turnout.history.segments import Line
+from turnout.history.segments import Line, read_lines
 from turnout.history.store import Store
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,21 @@ class Intake:
                 if not number % _READ_AT_ONCE:
                     time.sleep(0)  # lets go of the interpreter: requests must not wait for a whole batch
                 batch.add(line)
+
+    def bring(self, path: Path, reading: BinaryIO, start: int, end: int | None, settle: Settle) -> None:  # noqa: ARG002
+        """Bring in a part of a file, from `start` to `end` (None: to its end); see `take`.
+
+        Args:
+            path: of the file, for whoever opens it anew.
+            reading: the file, open for as long as somebody may still delete it.
+            start: of the first line.
+            end: behind the last one.
+            settle: hears of each commit.
+        """
+        self.take(read_lines(reading, start, end), settle)
+
+    def close(self) -> None:
+        """Let go of everything but the store."""
 
     def _commit(self, batch: _Batch) -> None:
         problems = batch.problems

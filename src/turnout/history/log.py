@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import weakref
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from turnout.errors import ConfigurationError, HistoryError
 from turnout.history.direct import Recordable
 from turnout.history.encoding import Encoder
 from turnout.history.fingerprints import Fingerprints, load_key
+from turnout.history.forks import watch_forks
 from turnout.history.journal import Journal
 from turnout.history.limits import JournalLimits
 from turnout.history.records import PromptMode
@@ -51,6 +51,9 @@ class History:
         prompts: what of prompts reaches the disk: everything, features and a keyed fingerprint, or nothing.
         retention_days: older rows are deleted once a day; None keeps them.
         limits: how large journal and buffer may grow.
+        interval_s: the pause between passes of the drainer.
+        apart: bring records into the database in a process of its own: it costs some memory, and nothing of the
+            interpreter that requests need.
         write: `os.write`, or what stands for it in a test.
     """
 
@@ -63,6 +66,7 @@ class History:
         retention_days: float | None = None,
         limits: JournalLimits = JournalLimits(),  # noqa: B008 - a frozen value
         interval_s: float = 0.2,
+        apart: bool = False,
         write: Write = os.write,
     ) -> None:
         self._url = url
@@ -71,6 +75,7 @@ class History:
         self._retention_days = retention_days
         self._limits = limits
         self._interval_s = interval_s
+        self._apart = apart
         self._write = write
         self._encoder: Encoder | None = None
         self._journal = self._new_journal()
@@ -81,8 +86,8 @@ class History:
         self._parents: list[object] = []
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, folder: Path | str) -> Self:
-        """The history that a configuration asks for.
+    def from_settings(cls, settings: Settings, *, folder: Path | str, apart: bool = False) -> Self:
+        """The history that a configuration asks for; see the class for the others.
 
         Raises:
             ConfigurationError: the variable that should hold the address is not set.
@@ -92,7 +97,7 @@ class History:
             url = os.environ.get(settings.url_variable, "")
             if not url:
                 raise ConfigurationError(f"history.url_variable: the variable {settings.url_variable} is not set")
-        return cls(url, folder=folder, prompts=settings.prompts, retention_days=settings.retention_days)
+        return cls(url, folder=folder, prompts=settings.prompts, retention_days=settings.retention_days, apart=apart)
 
     def open(self) -> Self:
         """Begin. A database that is away is waited for in the background.
@@ -106,7 +111,7 @@ class History:
             raise HistoryError("a history that was closed does not open again; make another one")
         if self._drainer is None:
             self._start(prepare=True)
-            _watch_forks(self)
+            watch_forks(self)
         return self
 
     def close(self, timeout_s: float = 5.0) -> bool:
@@ -241,6 +246,7 @@ class History:
         """Everything that is slow to import is imported here, not with the package."""
         from sqlalchemy.exc import SQLAlchemyError
 
+        from turnout.history.apart import ApartIntake
         from turnout.history.database import Database, told
         from turnout.history.drainer import Drainer
         from turnout.history.store import Store
@@ -259,15 +265,17 @@ class History:
         if self._encoder is None:
             self._encoder = Encoder(self._prompts, Fingerprints(load_key(self._folder)))
         self._database = database
+        store = Store(database)
         self._drainer = Drainer(
             self._journal,
-            Store(database),
+            store,
+            intake=ApartIntake(store, self._url) if self._apart else None,
             retention_days=self._retention_days,
             interval_s=self._interval_s,
         )
         self._drainer.start()
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """In the child: threads are gone, files and connections are the parent's."""
         if self._drainer is None:
             return
@@ -285,15 +293,3 @@ class History:
             self._start(prepare=False)
         except HistoryError as error:
             logger.error("after a fork the history could not begin again: %s", error)
-
-
-def _watch_forks(history: History) -> None:
-    reference = weakref.ref(history)
-
-    def forked() -> None:
-        held = reference()
-        if held is not None:
-            held._after_fork()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forked)
