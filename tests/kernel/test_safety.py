@@ -19,6 +19,7 @@ from tests.kernel.both import TEXTS, compiled_only
 from turnout import kernel
 from turnout.features import surface, text, words
 from turnout.features.task import _CONSTANTS, load_task_model
+from turnout.policy import mentions, privacy
 
 pytestmark = compiled_only
 native = kernel.native
@@ -56,6 +57,8 @@ def calls() -> dict[str, Call]:
         "make_lexicon": (native.make_lexicon, [{"a": 1, "für": 2}, 20], 0),
         "read_words": (native.read_words, [raw, words._LEXICON, words._MEMO], 0),
         "sort_lines": (native.sort_lines, [raw, text._LEXICON], 0),
+        "listed_words": (native.listed_words, [raw, mentions._LEXICON], 0),
+        "sift_secrets": (native.sift_secrets, [raw, *privacy._SIEVES], 0),
         "count_surface": (
             native.count_surface,
             [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from turnout.config.expressions import CompiledRule, ExpressionError, compile_rule
 from turnout.config.rules import Effects, Rule
-from turnout.policy.comparisons import Layers
+from turnout.policy.comparisons import Layers, stands_alone
 from turnout.policy.facts import Facts, FactSheet
 from turnout.policy.requested import Requested
 from turnout.policy.rules import RuleBook
@@ -162,17 +162,22 @@ def drawn_facts(draw: st.DrawFn, sheet: FactSheet) -> Facts:
 
 
 def agrees(rule: CompiledRule, sheet: FactSheet, facts: Facts) -> None:
-    """A comparison says what the engine says; where it cannot, it raises what hands the condition to the engine."""
+    """A comparison says what the engine says; where it cannot, it raises what hands the condition to the engine, unless
+    it stands alone and so fails there."""
     compared = sheet.compared[0]
     assert compared is not None
+    failures = rule.failures
     by_engine = rule.evaluate(facts.context)
+    failed = rule.failures - failures
+    assert rule.evaluate(facts.context_of(rule)) is by_engine
     try:
         by_comparison = compared(facts.layers)
     except TypeError:
         assert any(value is None for values in facts.layers for value in values)
+        assert (by_engine is False and failed) or not stands_alone(rule.source)
         return
     assert by_comparison is by_engine
-    assert not rule.failures
+    assert not failed
 
 
 @given(st.data(), _joined(PLAIN))
@@ -215,6 +220,34 @@ def test_no_order_of_words_that_the_engine_takes_is_misread(data: st.DataObject,
 def test_what_is_more_than_comparisons_is_left_to_the_engine(more: str, plain: str, shape: str) -> None:
     condition = shape.format(more, plain)
     assert FactSheet([compile_rule(condition)]).compared == (None,)
+
+
+@given(st.data(), st.sampled_from(ABSENT), ORDER, st.sampled_from(["{}", "({})", "!({})", "!!(({}))"]))
+def test_a_comparison_with_an_absent_number_fails_where_nothing_stands_beside_it(
+    data: st.DataObject, name: str, sign: str, shape: str
+) -> None:
+    rule = compile_rule(shape.format(f"{name} {sign} {data.draw(st.sampled_from(LITERALS))}"))
+    sheet = FactSheet([rule])
+    facts = Facts(sheet, (None,), ())
+    assert stands_alone(rule.source)
+    agrees(rule, sheet, facts)
+
+
+def test_a_comparison_stands_alone_whatever_its_texts_hold() -> None:
+    assert stands_alone("header.x == 'a && b'")
+    assert not stands_alone("files > 1 && turns > 1")
+    assert not stands_alone("files > 1||turns > 1")
+
+
+def test_a_failure_for_absence_counts_and_is_told_like_one_of_the_engine(caplog: pytest.LogCaptureFixture) -> None:
+    told, task = [], Task("edit", {"edit": 1.0}, "medium", 5.5, {"medium": 1.0}, "fast", 0.25)
+    for decided in (lambda rule, facts: rule.evaluate(facts.context), lambda rule, _: rule.fail_for_absence()):
+        rule = compile_rule("resources.vram_free_mb < 4000", name="full")
+        with caplog.at_level("DEBUG"):
+            assert decided(rule, FactSheet([rule]).of(Requested(Request.of("x"), task))) is False
+        told.append((rule.failures, caplog.messages))
+        caplog.clear()
+    assert told[0] == told[1]
 
 
 def layers_of(sheet: FactSheet, **values: Any) -> Layers:

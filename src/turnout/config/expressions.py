@@ -82,6 +82,11 @@ class CompiledRule:
         self._fail("its result is neither true nor false")
         return False
 
+    def fail_for_absence(self) -> bool:
+        """What `evaluate` comes to where a value is absent that is compared with nothing else beside it: false."""
+        self._fail(_CAUSES[TypeError])
+        return False
+
     def _fail(self, why: str) -> None:
         # The message of the engine may quote values of a request, and so is not logged.
         self._trouble.count += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import accumulate
+from struct import Struct
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -112,6 +113,11 @@ SURFACE_NAMES: Final[tuple[str, ...]] = tuple(name for block in _BLOCKS for name
 
 _ENDS = [*accumulate(map(len, _BLOCKS))]
 _AT_SIZES, _AT_BYTES, _AT_CLASSES, _AT_COUNTS, _AT_CONTEXT, _AT_GROUPS, _AT_ASKS = map(slice, [0, *_ENDS], _ENDS)
+_PUT_SIZES: Final = Struct(f"={len(_SIZES)}f").pack_into
+_PUT_COUNTS: Final = Struct(f"={len(_COUNTS) + len(_CONTEXT)}f").pack_into
+"""Put floats in place in a vector, in half the time of NumPy."""
+
+_FLOAT_BYTES: Final = 4
 _COUNTED: Final = (_AT_BYTES, _AT_ASKS, _AT_GROUPS, _AT_CLASSES)
 _LAYOUT: Final = np.array(
     [
@@ -135,8 +141,9 @@ def surface_vector(text: PromptText, request: Request) -> NDArray[np.float32]:
     """
     vector = np.empty(len(SURFACE_NAMES), np.float32)
     found = _count(text, vector)
-    vector[_AT_SIZES] = _sizes(text, found)
-    vector[_AT_COUNTS.start : _AT_CONTEXT.stop] = *_counts(text, found), *_context(request)
+    place = vector.data
+    _PUT_SIZES(place, _FLOAT_BYTES * _AT_SIZES.start, *_sizes(text, found))
+    _PUT_COUNTS(place, _FLOAT_BYTES * _AT_COUNTS.start, *_counts(text, found), *_context(request))
     return vector
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import DTypeLike
 
-REVISION: Final = 1
+REVISION: Final = 2
 """What `native.REVISION` must be: a library built from other source would compute something else."""
 
 try:

@@ -62,10 +62,41 @@ add_groups(const uint8_t *words, size_t n, const float *table, size_t n_kinds, f
     return largest;
 }
 
+#define FEW_WORDS 512
+
+/* How many different words there are among few. */
+static Py_ssize_t
+count_distinct_of_few(const uint8_t *words, size_t n)
+{
+    uint32_t met[2 * FEW_WORDS] = {0}; /* an open hash table; 0 is a free place */
+    size_t last = 4;
+    while (last < 2 * n)
+        last *= 2;
+    last--;
+    Py_ssize_t distinct = 0;
+    int met_zero = 0;
+    for (size_t at = 0; at < n; at++) {
+        uint32_t hash = read_u32(words + at * RECORD_BYTES);
+        size_t place = hash & last;
+        if (!hash) {
+            distinct += !met_zero;
+            met_zero = 1;
+            continue;
+        }
+        while (met[place] && met[place] != hash)
+            place = (place + 1) & last;
+        distinct += !met[place];
+        met[place] = hash;
+    }
+    return distinct;
+}
+
 /* How many different words there are; -1 without memory. */
 static Py_ssize_t
 count_distinct(const uint8_t *words, size_t n)
 {
+    if (n <= FEW_WORDS)
+        return count_distinct_of_few(words, n);
     uint32_t *hashes = PyMem_Malloc((2 * n + 1) * sizeof *hashes);
     if (!hashes) {
         PyErr_NoMemory();

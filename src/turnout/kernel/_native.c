@@ -9,7 +9,7 @@
 #include "_native.h"
 
 /* Raised whenever the meaning of a function changes: turnout.kernel refuses a library left over from before. */
-#define REVISION 1
+#define REVISION 2
 
 /* ---- The predictor: predictor/linear.py, trees.py, model.py, calibration.py, expense.py -------------------------- */
 
@@ -250,6 +250,8 @@ static PyMethodDef functions[] = {
     FUNCTION(make_lexicon),
     FUNCTION(read_words),
     FUNCTION(sort_lines),
+    FUNCTION(sift_secrets),
+    FUNCTION(listed_words),
     FUNCTION(count_surface),
     FUNCTION(ngram_buckets),
     FUNCTION(task_outputs),

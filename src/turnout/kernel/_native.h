@@ -122,6 +122,8 @@ void fill_feature_tables(void);
 NATIVE(make_lexicon);
 NATIVE(read_words);
 NATIVE(sort_lines);
+NATIVE(sift_secrets);
+NATIVE(listed_words);
 NATIVE(count_surface);
 NATIVE(ngram_buckets);
 NATIVE(task_outputs);

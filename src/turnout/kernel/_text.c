@@ -1,4 +1,5 @@
-/* Reading one text: words as records, lines by what they are; features/words.py and text.py. */
+/* Reading one text: words as records, lines by what they are; features/words.py and text.py. What it
+   mentions and where secrets may stand; policy/mentions.py and privacy.py. */
 
 #include "_native.h"
 
@@ -560,4 +561,108 @@ NATIVE(sort_lines)
     }
     release(&buffers);
     return Py_BuildValue("Nnn", sorted, options, items);
+}
+
+/* ---- Mentions ---------------------------------------------------------------------------------------------------- */
+
+static int
+in_mention(uint8_t byte)
+{
+    return (byte_class[byte] & (INSIDE | WIDE) && byte != '_') || byte == '+' || byte == '#';
+}
+
+/* listed_words(text, lexicon) -> the lower-case words of a text that are listed, as mentions.py cuts them: letters, digits,
+   + and #, and all that is not ASCII */
+NATIVE(listed_words)
+{
+    (void)module;
+    Buffers buffers;
+    Lexicon lexicon;
+    if (hold(&buffers, "bb", args, n_args) < 0)
+        return NULL;
+    if (open_lexicon(&lexicon, buffers.view[1].buf, buffers.size[1]) < 0)
+        return refuse(&buffers, "this is no lexicon");
+    const uint8_t *raw = buffers.view[0].buf;
+    Py_ssize_t size = buffers.size[0];
+    uint8_t *text = PyMem_Malloc((size_t)size + 1);
+    PyObject *found = text ? PyList_New(0) : PyErr_NoMemory();
+    for (Py_ssize_t at = 0; found && at < size; at++) {
+        Py_ssize_t begin = at;
+        uint32_t crc = 0xFFFFFFFFu;
+        for (; at < size && in_mention(raw[at]); at++) {
+            text[at] = lower_case[raw[at]];
+            crc = crc_table[(crc ^ text[at]) & 0xFF] ^ (crc >> 8);
+        }
+        if (at == begin || !kind_of(&lexicon, text + begin, at - begin, ~crc, 0))
+            continue;
+        PyObject *word = PyBytes_FromStringAndSize((const char *)text + begin, at - begin);
+        if (!word || PyList_Append(found, word) < 0)
+            Py_CLEAR(found);
+        Py_XDECREF(word);
+    }
+    PyMem_Free(text);
+    release(&buffers);
+    return found;
+}
+
+/* ---- Secrets ----------------------------------------------------------------------------------------------------- */
+
+#define FOLD 0x20202020u
+#define KNUTH 2654435761u
+#define FIBONACCI (0x9E3779B1u ^ 0x5BD1E996u)
+#define SIEVE_BYTES (1 << 13) /* a bit for each upper half of a product */
+
+static int
+passes(const uint8_t *sieve, uint32_t product)
+{
+    return sieve[product >> 19] >> (product >> 16 & 7) & 1;
+}
+
+/* Whether a text holds ten digits together, or as 4-4-2 or 4-6 with one blank or dash between. */
+static int
+has_long_number(const uint8_t *text, size_t size)
+{
+    size_t before = 0, last = 0, run = 0; /* lengths of runs of digits, each one blank behind the one before */
+    for (size_t at = 0; at < size; at++) {
+        if (byte_class[text[at]] & DIGIT) {
+            run++;
+            if (run >= 10 || (run == 6 && last >= 4) || (run == 2 && last == 4 && before >= 4))
+                return 1;
+        }
+        else {
+            int joined = run && (text[at] == ' ' || text[at] == '-');
+            before = joined ? last : 0;
+            last = joined ? run : 0;
+            run = 0;
+        }
+    }
+    return 0;
+}
+
+/* sift_secrets(text, sieve, second sieve) -> (places where a marker of four bytes may stand, whether a long number is
+   there); a sieve holds a bit for each upper half of the product of a marker with its multiplier */
+NATIVE(sift_secrets)
+{
+    (void)module;
+    Buffers buffers;
+    if (hold(&buffers, "bbb", args, n_args) < 0)
+        return NULL;
+    if (buffers.size[1] != SIEVE_BYTES || buffers.size[2] != SIEVE_BYTES)
+        return refuse(&buffers, "these are no sieves");
+    const uint8_t *text = buffers.view[0].buf, *first = buffers.view[1].buf, *second = buffers.view[2].buf;
+    size_t size = (size_t)buffers.size[0];
+    PyObject *places = PyList_New(0);
+    for (size_t at = 0; places && at + 4 <= size; at++) {
+        uint32_t window = ((uint32_t)text[at] | (uint32_t)text[at + 1] << 8 | (uint32_t)text[at + 2] << 16 |
+                           (uint32_t)text[at + 3] << 24) | FOLD;
+        if (!passes(first, window * KNUTH) || !passes(second, window * FIBONACCI))
+            continue;
+        PyObject *place = PyLong_FromSize_t(at);
+        if (!place || PyList_Append(places, place) < 0)
+            Py_CLEAR(places);
+        Py_XDECREF(place);
+    }
+    int numbers = has_long_number(text, size);
+    release(&buffers);
+    return places ? Py_BuildValue("NO", places, numbers ? Py_True : Py_False) : NULL;
 }

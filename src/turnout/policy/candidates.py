@@ -79,13 +79,13 @@ class Needs:
     @classmethod
     def of(cls, request: Request, task_type: TaskType) -> Needs:
         """Read off a request and what kind of work it is."""
-        wanted = set()
+        wanted = []
         if request.tools and request.tool_choice != "none":
-            wanted.add("tools")
+            wanted.append("tools")
         if any(message.images for message in request.messages):
-            wanted.add("vision")
+            wanted.append("vision")
         if request.answer_format is not None:
-            wanted.add("json_schema")
+            wanted.append("json_schema")
         prompt_tokens = likely_tokens(request)
         # The same text with the most bytes to a token, rounded down once more: what `least_tokens` counts.
         text_tokens = prompt_tokens - TOKENS_PER_MESSAGE * len(request.messages)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from turnout.features import Features
 from turnout.predictor import Prediction, Predictor
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from turnout.policy.explanation import Explanation
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One request with all that is known of it before the outside is looked at.
 
     `prediction` is None exactly where `predictor` is: nothing was learned yet. `preference` is the caller's; None leaves

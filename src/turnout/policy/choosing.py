@@ -6,7 +6,7 @@ Eligible, forced or forbidden, judged by the predictor, weighed, and where that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from turnout.config.rules import ExchangeRates
 from turnout.config.schema import Configuration
@@ -24,8 +24,7 @@ from turnout.policy.utility import exchange_rate
 from turnout.types import DecidedBy, Excluded, Ranked
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What choosing came to: the ranking, who was excluded, why the first is first, what the rules said and were told of
     secrets, which preference counted in the end, whether the predictor is out of its depth, and what the request needs."""
 

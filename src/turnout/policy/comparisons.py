@@ -3,7 +3,8 @@
 Most conditions ask whether a variable is one text, is in a list, or is above a number, joined by && and ||. Python
 decides such a one in a tenth of a microsecond; the engine takes half of one, and one or two more for each text or number
 that is handed to it. What this module cannot read with certainty it leaves to the engine, and so does whoever gets a
-`TypeError` from what it made: an absent value was compared, and what becomes of that is the engine's to say.
+`TypeError` from what it made: an absent value was compared, and what becomes of that is the engine's to say. It says
+the same for each comparison that stands alone: that fails.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _EXACT: Final = 1 << 53
 """From here on the engine compares a whole number with a fraction by rounding, and Python does not."""
 
 _END: Final = Token("end", "", 0)
+_JOINED: Final = frozenset({"&&", "||"})
 
 
 class _NotPlainError(Exception):
@@ -57,6 +59,11 @@ def comparison_of(condition: str, places: Mapping[str, Place]) -> Holds | None:
         return reader.whole()
     except _NotPlainError:
         return None
+
+
+def stands_alone(condition: str) -> bool:
+    """Whether nothing in a condition can make up for a value that is absent: no other comparison stands beside it."""
+    return not any(token.text in _JOINED and token.kind != "text" for token in tokens_of(condition))
 
 
 class _Reader:

@@ -63,6 +63,10 @@ class Facts:
         """Another one, which holds only what those conditions read that are no comparisons (see `FactSheet.compared`)."""
         return self._sheet.lean_context(self)
 
+    def context_of(self, condition: CompiledRule) -> cel.Context:
+        """One that holds only what this condition reads, for a comparison that the engine has to decide after all."""
+        return self._sheet.context_of(condition, self)
+
     def after(self, confidence: float, margin: float) -> Facts:
         """The same request when the predictor has spoken."""
         seen, asked, _ = self.layers
@@ -125,11 +129,20 @@ class FactSheet:
         """See `Facts.lean_context`."""
         return self._prepared().lean.brought_to(facts.layers)
 
+    def context_of(self, condition: CompiledRule, facts: Facts) -> cel.Context:
+        """See `Facts.context_of`."""
+        own = self._prepared().own
+        found = own.get(condition.source)
+        if found is None:
+            read = {name: place for name, place in self.places.items() if _reads(condition, name)}
+            found = own[condition.source] = _Prepared(read)
+        return found.brought_to(facts.layers)
+
     def _prepared(self) -> _Contexts:
         try:
             found: _Contexts = self._local.contexts
         except AttributeError:
-            found = self._local.contexts = _Contexts(_Prepared(self.places), _Prepared(self._lean))
+            found = self._local.contexts = _Contexts(_Prepared(self.places), _Prepared(self._lean), {})
         return found
 
     def _of_request(self, conditions: Sequence[CompiledRule]) -> dict[str, Maker]:
@@ -175,10 +188,11 @@ class _Prepared:
 
 
 class _Contexts(NamedTuple):
-    """Those of one thread."""
+    """Those of one thread: for all conditions, for those that the engine decides, for single ones by their text."""
 
     whole: _Prepared
     lean: _Prepared
+    own: dict[str, _Prepared]
 
 
 def _reads(condition: CompiledRule, name: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from turnout import kernel
 from turnout.config.expression_variables import KEYWORDS, LANGUAGES
 
 HEAD_CHARS: Final = 1_500
@@ -26,21 +27,27 @@ _LANGUAGE_OF: Final = _by_form(LANGUAGES)
 _KEYWORD_FORMS: Final = frozenset(_KEYWORD_OF)
 _LANGUAGE_FORMS: Final = frozenset(_LANGUAGE_OF)
 _FORMS: Final = _KEYWORD_FORMS | _LANGUAGE_FORMS
+_LEXICON: Final = (
+    kernel.native.make_lexicon({form.decode(): 1 for form in _FORMS}, max(map(len, _FORMS))) if kernel.COMPILED else b""
+)
 
 
 def words_of(prompt: str) -> list[bytes]:
     """Lower-case words at the head and the tail of a prompt, in UTF-8."""
-    return _ends(prompt).encode("utf-8", "replace").translate(_CUT).split()
+    return _raw(prompt).translate(_CUT).split()
 
 
 def known_words(prompt: str) -> frozenset[bytes]:
     """Those of its words that mean a keyword or a language."""
+    if kernel.COMPILED:
+        return frozenset(kernel.native.listed_words(_raw(prompt), _LEXICON))
     return _FORMS.intersection(words_of(prompt))
 
 
 def keywords(words: Iterable[bytes]) -> list[str]:
     """Keywords among some words, in whatever form they stand there; sorted."""
-    return sorted({_KEYWORD_OF[form] for form in _KEYWORD_FORMS.intersection(words)})
+    forms = _KEYWORD_FORMS.intersection(words)
+    return sorted({_KEYWORD_OF[form] for form in forms}) if forms else []
 
 
 def languages(prompt: str, words: Iterable[bytes]) -> list[str]:
@@ -55,6 +62,10 @@ def languages(prompt: str, words: Iterable[bytes]) -> list[str]:
             found.add(name if name in LANGUAGES else _LANGUAGE_OF.get(name.encode(), ""))
         found.discard("")
     return sorted(found)
+
+
+def _raw(prompt: str) -> bytes:
+    return _ends(prompt).encode("utf-8", "replace")
 
 
 def _ends(prompt: str) -> str:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from turnout.config.expression_variables import AFTER_PREDICTION
 from turnout.config.expressions import CompiledRule, ExpressionError, compile_rule
 from turnout.config.rules import Rule
-from turnout.policy.comparisons import Holds
+from turnout.policy.comparisons import Holds, stands_alone
 from turnout.policy.facts import Facts, FactSheet, Values
 from turnout.policy.requested import Requested
 from turnout.policy.verdict import NOTHING_SAID, Forced, Preferred, Spoken, Verdict
@@ -42,11 +42,14 @@ class _Entry:
 
 
 class _Heard(NamedTuple):
-    """Where in the order a rule stands, and what decides its condition: a comparison where it is one, else the engine."""
+    """Where in the order a rule stands, and what decides its condition: a comparison where it is one, else the engine.
+
+    `alone` says that it is one comparison, which fails where its value is absent."""
 
     position: int
     compared: Holds | None
     condition: CompiledRule
+    alone: bool
 
 
 class RuleBook:
@@ -85,7 +88,7 @@ class RuleBook:
 
     def _arrange(self) -> None:
         heard = [
-            _Heard(position, compared, entry.condition)
+            _Heard(position, compared, entry.condition, stands_alone(entry.condition.source))
             for position, (entry, compared) in enumerate(zip(self._entries, self._sheet.compared, strict=True))
         ]
         self._first = [one for one in heard if not one.condition.variables & AFTER_PREDICTION]
@@ -199,14 +202,14 @@ class RuleBook:
 def _holding(rules: Sequence[_Heard], facts: Facts) -> list[int]:
     """The positions of those rules whose conditions hold."""
     layers, found = facts.layers, []
-    for position, compared, condition in rules:
+    for position, compared, condition, alone in rules:
         if compared is None:
             holds = condition.evaluate(facts.lean_context)
         else:
             try:
                 holds = compared(layers)
             except TypeError:
-                holds = condition.evaluate(facts.context)
+                holds = condition.fail_for_absence() if alone else condition.evaluate(facts.context_of(condition))
         if holds:
             found.append(position)
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from turnout.config.resources import Resources as Limits
@@ -60,8 +61,14 @@ class _Memory:
 
     def __init__(self, pairs: Sequence[Pair], snapshot: Snapshot, limits: Limits) -> None:
         self._free = None if snapshot.resources is None else allowed_bytes(snapshot.resources, limits)
-        self._tenants = pairs if self._free is None else [*pairs, *_unnamed(pairs, snapshot)]
+        self._pairs = pairs
+        self._snapshot = snapshot
         self._exclude = limits.does_not_fit == "exclude"
+
+    @cached_property
+    def _tenants(self) -> Sequence[Pair]:
+        """All that could make room; asked for only where somebody has to be brought into memory."""
+        return [*self._pairs, *_unnamed(self._pairs, self._snapshot)]
 
     def needed_by(self, candidate: Candidate, state: CandidateState) -> tuple[str, float]:
         """Why there is no room for it, in words, else "" and the seconds that bringing back others will take."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from turnout.types.task import Task
@@ -34,7 +34,9 @@ class ExpectedSeconds:
     def answering_in(self, answer_s: float) -> ExpectedSeconds:
         """The same where reading and writing together take so long, as history tells; their shares stay."""
         share = answer_s / (self.prefill_s + self.decode_s)
-        return replace(self, prefill_s=share * self.prefill_s, decode_s=share * self.decode_s)
+        return ExpectedSeconds(
+            self.load_s, self.queue_s, share * self.prefill_s, share * self.decode_s, self.evict_s, self.measured
+        )
 
 
 @dataclass(frozen=True, slots=True)

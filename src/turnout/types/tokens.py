@@ -23,9 +23,11 @@ def least_tokens(request: Request) -> int:
 
 
 def _size(request: Request) -> int:
-    size = sum(_bytes(message.content) for message in request.messages)
+    size = 0
     for message in request.messages:
-        size += sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
+        size += _bytes(message.content)
+        for call in message.tool_calls:
+            size += len(call.name) + len(call.arguments)
     for tool in request.tools:
         size += len(tool.name) + len(tool.description) + len(str(tool.parameters))
     return size
