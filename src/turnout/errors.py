@@ -2,7 +2,8 @@
 
 TurnoutError
 ├── RequestError            what the caller asked cannot be routed
-│   └── NoCandidateError        no candidate can serve it; `excluded` holds each one's reason
+│   ├── NoCandidateError        no candidate can serve it; `excluded` holds each one's reason
+│   └── NotYoursError           it is about an answer that was given to another caller
 ├── NoAnswerError           every attempt failed, or the deadline passed; `failures` tells each
 ├── BrokenAnswerError       an answer failed after its first content was handed out
 ├── ConfigurationError      a configuration file, profile or variable is wrong
@@ -57,6 +58,10 @@ class NoCandidateError(RequestError):
         self.excluded = dict(excluded)
         told = "; ".join(f"{name}: {reason}" for name, reason in self.excluded.items())
         super().__init__(f"no candidate can serve this ({told or _NOBODY})")
+
+
+class NotYoursError(RequestError):
+    """Somebody speaks of an answer that was given to another caller."""
 
 
 class NoAnswerError(TurnoutError):

@@ -501,7 +501,7 @@ async def test_of_two_changes_at_once_the_later_one_counts(yard: Yard) -> None:
         policies.append(Policy(load(file).configuration))
     async with yard.client("lmstudio") as client:
         yard.fails("slow_first_byte", "ollama", seconds=0.2)
-        changes = [asyncio.create_task(client._configure(policy)) for policy in policies]
+        changes = [asyncio.create_task(client._changes.configure(policy)) for policy in policies]
         await asyncio.gather(*changes)
         assert client.configuration.fallback.max_attempts == 3
         assert [entry.candidate for entry in client.route(SHORT).ranking] == [FAST]

@@ -273,3 +273,57 @@ def test_a_file_with_too_much_in_it_is_cut_to_what_is_kept(tmp_path: Path) -> No
     known = Personal(path).export()
     assert len(known) == MAX_USERS and "0" not in known
     assert known[str(MAX_USERS)]["events"] == WINDOW
+
+
+# Several processes with one file
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the file is a fresh one."""
+    monkeypatch.setattr("turnout.execution.personal.LOOK_EVERY_S", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_one_process_hears_counts_at_the_others(tmp_path: Path) -> None:
+    here, there = Personal(tmp_path / "personal.json"), Personal(tmp_path / "personal.json")
+    for _ in range(4):
+        here.heard("ada", "bad", None, SMALL, 1.0, False)
+        here.save()
+    assert there.leaning("ada") == here.leaning("ada") != NEUTRAL
+    there.reset("ada")
+    there.save()
+    assert here.leaning("ada") == NEUTRAL
+
+
+def test_the_file_is_looked_at_once_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("turnout.execution.personal.time.monotonic", lambda: clock[0])
+    here, there = Personal(tmp_path / "personal.json"), Personal(tmp_path / "personal.json")
+    here.heard("ada", "good", None, SMALL)
+    here.save()
+    clock[0] = 0.9
+    assert there.leaning("ada").events == 0
+    clock[0] = 1.1
+    assert there.leaning("ada").events == 1
+
+
+def test_nothing_that_two_processes_hear_is_lost_when_both_save(tmp_path: Path) -> None:
+    here, there = Personal(tmp_path / "personal.json"), Personal(tmp_path / "personal.json")
+    here.heard("ada", "good", None, SMALL)
+    there.heard("ada", "bad", None, LARGE)
+    there.heard("bob", "good", None, LARGE)
+    here.save()
+    there.save()
+    known = Personal(tmp_path / "personal.json").export()
+    assert sorted(event["kind"] for event in known["ada"]["heard"]) == ["bad", "good"]
+    assert known["bob"]["events"] == 1
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_not_saved_yet_stays_when_another_process_saves(tmp_path: Path) -> None:
+    here, there = Personal(tmp_path / "personal.json"), Personal(tmp_path / "personal.json")
+    here.heard("ada", "good", None, SMALL)
+    there.heard("bob", "good", None, SMALL)
+    there.save()
+    assert here.leaning("bob").events == here.leaning("ada").events == 1

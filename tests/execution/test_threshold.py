@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from turnout.config.routing import Escalation
 from turnout.execution.threshold import GAIN_STEP, STEP, Threshold
+from turnout.files import alone
 
 WIDE = Escalation(threshold=0.5, min_threshold=0.0, max_threshold=1.0)
 
@@ -308,3 +309,33 @@ def test_a_while_with_a_fixed_value_does_not_cost_what_was_learned(path: Path) -
     threshold.configure(Escalation(adaptive=False))
     threshold.save()
     assert Threshold(Escalation(), path).value == learned
+
+
+# Several processes with one file
+
+
+def test_each_process_adds_its_moves_to_those_of_the_others(path: Path) -> None:
+    settings = replace(WIDE, adaptive=True)
+    here, there = Threshold(settings, path), Threshold(settings, path)
+    for _ in range(3):
+        here.judged(1.0)
+        there.judged(1.0)
+    here.save()
+    there.save()
+    both = Threshold(settings, path).value
+    assert both == there.value == pytest.approx(0.5 + 6 * STEP * settings.target_share)
+    here.save()
+    assert here.value == both, "who did not move follows the others"
+
+
+def test_a_lock_that_nobody_lets_go_of_is_told_and_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("turnout.files.LOCK_PATIENCE_S", 0.0)
+    threshold = Threshold(replace(WIDE, adaptive=True), path)
+    threshold.judged(1.0)
+    with alone(path):
+        threshold.save()
+    assert "is not saved" in caplog.text and not path.exists()
+    threshold.save()
+    assert path.exists()

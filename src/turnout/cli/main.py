@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from turnout import __version__
-from turnout.cli import ask, chat, completion, config, emulate, feedback, jobs, models, route, serve, status, warm
+from turnout.cli import ask, chat, completion, config, emulate, feedback, jobs, keys, models, route, serve, status, warm
 from turnout.errors import TurnoutError
 
 
@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (ask, chat, route, feedback, models, status, warm):
         command.add_command(commands, shared)
     serve.add_command(commands)
+    keys.add_command(commands, shared)
     jobs.add_commands(commands, shared)
     config.add_command(commands, shared)
     emulate.add_command(commands, shared)

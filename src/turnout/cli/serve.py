@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
         default="auto",
         help="a line for each request as JSON or as text; auto is text on a terminal, JSON elsewhere",
     )
-    parser.set_defaults(run=run, failed=exits.failed)
+    parser.set_defaults(run=run, failed=lambda _, error: exits.code_of(error))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -230,13 +230,16 @@ class HybridClient:
         """
         return self._orchestrator.decide(Asked.of(request, **options))
 
-    async def feedback(self, decision_id: str, kind: str, value: float | None = None, comment: str = "") -> None:
+    async def feedback(
+        self, decision_id: str, kind: str, value: float | None = None, comment: str = "", *, caller: str = ""
+    ) -> None:
         """What a user says about an answer; see `Opinions.heard`.
 
         Raises:
             RequestError: an unknown kind or id, or a value that is missing or out of range.
+            NotYoursError: the answer was given to another caller's users.
         """
-        await self._opinions.heard(decision_id, kind, value, comment)
+        await self._opinions.heard(decision_id, kind, value, comment, caller)
 
     async def embed(self, texts: Sequence[str], candidate: str, *, deadline_s: float | None = None) -> Embeddings:
         """One vector for each text, by a candidate that makes them. Nobody else is asked where it fails: vectors of
@@ -253,9 +256,13 @@ class HybridClient:
         """Bring a candidate into memory; seconds that took, 0 where it was there or cannot be asked."""
         return await self._fleets.serving.load(candidate)
 
-    async def status(self) -> Status:
-        """Everything at one moment: configuration, predictor, providers, candidates, figures."""
-        live, loaded, history = self._live, self._loaded, self._history
+    async def status(self, windows: Windows | None = None) -> Status:
+        """Everything at one moment: configuration, predictor, providers, candidates, figures.
+
+        Args:
+            windows: what several processes counted together; None for what this one did.
+        """
+        loaded, history = self._loaded, self._history
         return status(
             self._watch.snapshot(),
             fingerprint=self._orchestrator.policy.fingerprint,

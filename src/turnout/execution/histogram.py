@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Any, Final, Self
 
 BUCKETS_PER_OCTAVE: Final = 8
 SHORTEST_S: Final = 1e-4
@@ -70,6 +71,38 @@ class Histogram:
                 return float(SHORTEST_S * 2 ** ((at + inside) / BUCKETS_PER_OCTAVE))
             below += count
         return None
+
+    def octaves(self, first: int, last: int) -> list[tuple[float, int]]:
+        """How many durations are below each doubling of the shortest one, from the `first` to the `last` doubling."""
+        counts = [0] * (last + 1)
+        for at, count in self._buckets.items():
+            octave = max(at // BUCKETS_PER_OCTAVE + 1, first)
+            if octave <= last:
+                counts[octave] += count
+        below = list(accumulate(counts))
+        return [(SHORTEST_S * 2**octave, below[octave]) for octave in range(first, last + 1)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `of_json` makes the same histogram."""
+        return {"sum_s": self.sum_s, "buckets": [[at, count] for at, count in sorted(self._buckets.items())]}
+
+    @classmethod
+    def of_json(cls, value: Any) -> Self:
+        """A histogram that was told by another process.
+
+        Raises:
+            ValueError: it is none.
+        """
+        made = cls()
+        try:
+            made.sum_s = float(value["sum_s"])
+            made._buckets = {int(at): int(count) for at, count in value["buckets"]}
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise ValueError(f"no histogram: {error!r}") from error
+        if not (math.isfinite(made.sum_s) and all(0 <= at <= _LAST for at in made._buckets)):
+            raise ValueError("no histogram: a bucket or a sum that cannot be")
+        made.count = sum(made._buckets.values())
+        return made
 
     def spread(self) -> Spread:
         """Mean and quantiles."""

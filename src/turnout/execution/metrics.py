@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-from turnout.execution.figures import Figures, MetricsSnapshot
+from turnout.execution.figures import MetricsSnapshot
 from turnout.execution.served import Served
 from turnout.execution.tallies import Tally
+from turnout.execution.windows import Window, Windows
 
 SLICE_S: Final = 5.0
 SLICES: Final = 12
@@ -49,29 +50,31 @@ class Metrics:
         self._turn()
         self._open.rated(kind, value, candidate)
 
+    def windows(self) -> Windows:
+        """What was counted in the last minute, in the last hour and since the start."""
+        self._turn()
+        now = self._now()
+
+        def window(tallies: Iterable[Tally], since_s: float) -> Window:
+            whole = Tally()
+            for tally in tallies:
+                whole.merge(tally)
+            return Window(whole, now - max(since_s, self._started_s))
+
+        long_at = self._at // LONG_SLICE
+        return Windows(
+            minute=window((self._open, *(kept for _, kept in self._short)), (self._at - SLICES + 1) * SLICE_S),
+            hour=window((self._open, *(kept for _, kept in self._long)), (long_at - SLICES + 1) * LONG_SLICE * SLICE_S),
+            total=window((self._open, self._closed), self._started_s),
+        )
+
     def snapshot(self, fast: Collection[str] = ()) -> MetricsSnapshot:
         """The figures now.
 
         Args:
             fast: the candidates of the cheaper half; without them nobody knows the share that they answered.
         """
-        self._turn()
-        now = self._now()
-
-        def figures(tallies: Iterable[Tally], since_s: float) -> Figures:
-            whole = Tally()
-            for tally in tallies:
-                whole.merge(tally)
-            return Figures.of(whole, now - max(since_s, self._started_s), fast)
-
-        long_at = self._at // LONG_SLICE
-        return MetricsSnapshot(
-            minute=figures((self._open, *(kept for _, kept in self._short)), (self._at - SLICES + 1) * SLICE_S),
-            hour=figures(
-                (self._open, *(kept for _, kept in self._long)), (long_at - SLICES + 1) * LONG_SLICE * SLICE_S
-            ),
-            total=figures((self._open, self._closed), self._started_s),
-        )
+        return self.windows().figures(fast)
 
     def _turn(self) -> None:
         """Close the slice that is over, and forget what is too old."""

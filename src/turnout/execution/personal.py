@@ -6,14 +6,15 @@ import json
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from turnout.errors import RequestError
 from turnout.execution.leaning import KINDS, NEUTRAL, WINDOW, Heard, Kind, Leaning, leaning_of, preference_for
-from turnout.files import write_aside
+from turnout.files import alone, write_aside
 
 __all__ = ["Leaning", "Personal", "preference_for"]
 
@@ -30,11 +31,19 @@ MAX_NAME_CHARACTERS: Final = 200
 MAX_BYTES: Final = 256_000_000
 """More than the most users with the most events and the longest names can take."""
 
+MAX_UNSAVED: Final = 10_000
+"""Changes that wait for a disk that refuses; older ones are forgotten with the process."""
+
+LOOK_EVERY_S: Final = 1.0
+
 _WITH_VALUE: Final = ("score", "edit_kept")
 
 
 class Personal:
-    """Where each user leans. Used from one event loop.
+    """Where each user leans. Used from one event loop; several processes may share the file.
+
+    What is heard here is kept as changes until it is saved, and then made to what the file holds by then, so that
+    nothing is lost that another process has heard. Once a second at most it is looked whether the file is another.
 
     Args:
         path: where it outlives a restart; None forgets with the process. A file that cannot be used is renamed to
@@ -45,9 +54,11 @@ class Personal:
     def __init__(self, path: Path | None = None, now: Callable[[], float] = time.time) -> None:
         self._path = path
         self._now = now
+        self._seen = _stamp(path)
+        self._looked_s = time.monotonic()
         self._events: dict[str, list[Heard]] = {} if path is None else _read(path)
         self._leanings: dict[str, Leaning] = {}
-        self._is_saved = True
+        self._unsaved: deque[_Change] = deque(maxlen=MAX_UNSAVED)
 
     def heard(
         self,
@@ -72,15 +83,13 @@ class Personal:
             RequestError: another kind, a value out of range, a name of more than 200 characters.
         """
         event = _checked(user, [kind, value if kind in _WITH_VALUE else None, candidate, seconds, strong, self._now()])
-        events = self._events.pop(user, [])
-        self._events[user] = [*events, event][-KEPT_EVENTS:]
-        while len(self._events) > MAX_USERS:
-            self._forget(next(iter(self._events)))
-        self._changed(user)
+        self._change(_Change(user, "heard", event))
         return self.leaning(user)
 
     def leaning(self, user: str) -> Leaning:
-        """Where a user leans now; two look-ups, so it may be asked for with every request."""
+        """Where a user leans now; two look-ups and a clock, so it may be asked for with every request."""
+        if self._path is not None and time.monotonic() - self._looked_s >= LOOK_EVERY_S:
+            self._look(self._path)
         known = self._leanings.get(user)
         if known is None:
             events = self._events.get(user)
@@ -91,22 +100,16 @@ class Personal:
 
     def undo(self, user: str) -> bool:
         """Take back the last event of a user as if it had never been heard; False where there is none."""
-        events = self._events.get(user)
-        if not events:
+        if user not in self._events:
             return False
-        if len(events) == 1:
-            self._forget(user)
-        else:
-            self._events[user] = events[:-1]
-        self._changed(user)
+        self._change(_Change(user, "undo"))
         return True
 
     def reset(self, user: str) -> bool:
         """Forget a user; False where nothing was known."""
         if user not in self._events:
             return False
-        self._forget(user)
-        self._changed(user)
+        self._change(_Change(user, "reset"))
         return True
 
     def export(self) -> dict[str, Any]:
@@ -122,23 +125,76 @@ class Personal:
 
     def save(self) -> None:
         """Write it if it changed; a disk that refuses is logged, never raised."""
-        if self._path is None or self._is_saved:
+        if self._path is None or not self._unsaved:
             return
-        users = {user: [list(asdict(event).values()) for event in events] for user, events in self._events.items()}
-        content = json.dumps({"version": VERSION, "users": users}, ensure_ascii=False).encode("utf-8", "surrogatepass")
         try:
-            write_aside(self._path, content)
-            self._is_saved = True
+            with alone(self._path):
+                self._look(self._path)
+                write_aside(self._path, self._content())
+                self._seen = _stamp(self._path)
+                self._unsaved.clear()
         except OSError as error:
             logger.warning("the preferences of users are not saved in %s: %s", self._path, error)
 
-    def _changed(self, user: str) -> None:
-        self._leanings.pop(user, None)
-        self._is_saved = False
+    def _content(self) -> bytes:
+        users = {user: [list(asdict(event).values()) for event in events] for user, events in self._events.items()}
+        return json.dumps({"version": VERSION, "users": users}, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
-    def _forget(self, user: str) -> None:
-        del self._events[user]
-        self._leanings.pop(user, None)
+    def _look(self, path: Path) -> None:
+        """Take over what another process has saved."""
+        self._looked_s = time.monotonic()
+        if _stamp(path) not in (self._seen, None):
+            self._take_over(path)
+
+    def _take_over(self, path: Path) -> None:
+        """What the file holds now, and what was heard here since."""
+        self._seen = _stamp(path)  # before it is read: what is written meanwhile is seen the next time
+        self._events = _read(path)
+        self._leanings.clear()
+        for change in self._unsaved:
+            change.make(self._events)
+
+    def _change(self, change: _Change) -> None:
+        change.make(self._events)
+        self._leanings.pop(change.user, None)
+        if len(self._events) >= MAX_USERS:  # somebody may just have been forgotten
+            self._leanings.clear()
+        if self._path is not None:
+            self._unsaved.append(change)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One thing that happened to what is known of a user."""
+
+    user: str
+    kind: Literal["heard", "undo", "reset"]
+    event: Heard | None = None
+
+    def make(self, known: dict[str, list[Heard]]) -> None:
+        """Let it happen."""
+        events = known.pop(self.user, []) if self.kind == "heard" else known.get(self.user, [])
+        if self.event is not None:
+            known[self.user] = [*events, self.event][-KEPT_EVENTS:]
+            while len(known) > MAX_USERS:
+                del known[next(iter(known))]
+        elif self.kind == "undo" and len(events) > 1:
+            known[self.user] = events[:-1]
+        else:
+            known.pop(self.user, None)
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """What tells one content of a file from another, as every save makes a new file; None where nobody can tell."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0, 0)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _checked(user: object, fields: object) -> Heard:

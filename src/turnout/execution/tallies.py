@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Any, Final, Self
 
 from turnout.execution.histogram import Histogram
 from turnout.execution.served import Served
@@ -73,6 +74,21 @@ class CandidateTally:
     def merge(self, other: CandidateTally) -> None:
         """Take in what another one counted."""
         _add_up(self, other)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `of_json` makes the same counters."""
+        return _plain(self)
+
+    @classmethod
+    def of_json(cls, value: Any) -> Self:
+        """Counters that were told by another process.
+
+        Raises:
+            ValueError: they are none.
+        """
+        made = cls()
+        _take(made, value)
+        return made
 
 
 @dataclass(slots=True)
@@ -145,6 +161,25 @@ class Tally:
         for candidate, tally in other.candidates.items():
             self.of(candidate).merge(tally)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `of_json` makes the same counters."""
+        return _plain(self) | {"candidates": {name: tally.to_json() for name, tally in self.candidates.items()}}
+
+    @classmethod
+    def of_json(cls, value: Any) -> Self:
+        """Counters that were told by another process.
+
+        Raises:
+            ValueError: they are none.
+        """
+        made = cls()
+        _take(made, value)
+        candidates = value.get("candidates", {})
+        if not isinstance(candidates, dict):
+            raise ValueError("no counters: the candidates are no object")
+        made.candidates = {name: CandidateTally.of_json(tally) for name, tally in candidates.items()}
+        return made
+
     def _tried(self, tried: tuple[Tried, ...], completion: Completion | None) -> None:
         handed_out = None if completion is None or completion.cached else completion.answer
         escalated = fell_back = False
@@ -177,3 +212,43 @@ def _add_up(mine: Tally | CandidateTally, other: Tally | CandidateTally) -> None
             value.update(more)
         elif not isinstance(value, dict):
             setattr(mine, entry.name, value + more)
+
+
+def _plain(tally: Tally | CandidateTally) -> dict[str, Any]:
+    """All counters, histograms and sums as plain values; what belongs to candidates is left out."""
+    plain: dict[str, Any] = {}
+    for entry in fields(tally):
+        value = getattr(tally, entry.name)
+        if isinstance(value, Histogram):
+            plain[entry.name] = value.to_json()
+        elif isinstance(value, Counter):
+            plain[entry.name] = dict(value)
+        elif not isinstance(value, dict):
+            plain[entry.name] = value
+    return plain
+
+
+def _take(tally: Tally | CandidateTally, plain: Any) -> None:
+    """Set what `_plain` told; what is not named stays at nothing."""
+    if not isinstance(plain, dict):
+        raise ValueError(f"no counters: {type(plain).__name__}")
+    for entry in fields(tally):
+        value = getattr(tally, entry.name)
+        told = plain.get(entry.name, value)
+        if isinstance(value, Histogram):
+            made: Any = told if told is value else Histogram.of_json(told)
+        elif isinstance(value, Counter):
+            if not isinstance(told, dict):
+                raise ValueError(f"no counters: {entry.name} is no object")
+            made = Counter({name: _number(count, entry.name) for name, count in told.items()})
+        elif isinstance(value, dict):
+            continue
+        else:
+            made = _number(told, entry.name)
+        setattr(tally, entry.name, made)
+
+
+def _number(value: Any, name: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"no counters: {name} is {str(value)[:40]}")
+    return value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from turnout.config.routing import Escalation
-from turnout.files import write_aside
+from turnout.files import alone, write_aside
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Threshold:
         self._path = path
         self._value = self._bounded(settings.threshold)
         if path is not None and settings.adaptive:
-            self._value = self._bounded(_read(path, settings.threshold))
+            self._value = self._bounded(_learned(path, settings.threshold))
         self._saved = self._value
 
     @property
@@ -67,12 +67,21 @@ class Threshold:
             self._value = self._bounded(self._value + GAIN_STEP * (helped - HELPED_SHARE))
 
     def save(self) -> None:
-        """Write it if it moved; a disk that refuses is logged, never raised."""
-        if self._path is None or self._value == self._saved or not self._settings.adaptive:
+        """Write it if it moved; a disk that refuses is logged, never raised.
+
+        Where several processes share the file each adds its moves to those of the others.
+        """
+        if self._path is None or not self._settings.adaptive:
             return
         try:
-            learned = {"threshold": self._value, "configured": self._settings.threshold}
-            write_aside(self._path, json.dumps(learned).encode())
+            with alone(self._path):
+                shared = _shared(self._path, self._saved, self._settings.threshold)
+                moved = self._value - self._saved
+                if not moved and shared == self._saved:
+                    return
+                self._value = self._bounded(shared + moved) if shared != self._saved else self._value
+                learned = {"threshold": self._value, "configured": self._settings.threshold}
+                write_aside(self._path, json.dumps(learned).encode())
             self._saved = self._value
         except OSError as error:
             logger.warning("the escalation threshold is not saved in %s: %s", self._path, error)
@@ -81,16 +90,39 @@ class Threshold:
         return min(max(value, self._settings.min_threshold), self._settings.max_threshold)
 
 
-def _read(path: Path, configured: float) -> float:
-    """What was learned, if it began at the value that is configured now."""
+def _read(path: Path, configured: float) -> float | None:
+    """What was learned, if it began at the value that is configured now; None where nothing was.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError: the file cannot be used.
+    """
     try:
         learned = json.loads(path.read_bytes())
-        value = float(learned["threshold"])
-        if not 0 <= value <= 1:
-            raise ValueError(f"threshold is {value}")
-        return value if learned["configured"] == configured else configured
     except FileNotFoundError:
-        return configured
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        return None
+    value = float(learned["threshold"])
+    if not 0 <= value <= 1:
+        raise ValueError(f"threshold is {value}")
+    return value if learned["configured"] == configured else None
+
+
+_UNUSABLE: Final = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+
+
+def _learned(path: Path, configured: float) -> float:
+    """Where to begin."""
+    try:
+        learned = _read(path, configured)
+    except _UNUSABLE as error:
         logger.warning("starting from the configured threshold: %s cannot be used (%s)", path, error)
         return configured
+    return configured if learned is None else learned
+
+
+def _shared(path: Path, saved: float, configured: float) -> float:
+    """What the file holds by now; what was saved last where that is of no use: it is written over."""
+    try:
+        learned = _read(path, configured)
+    except _UNUSABLE:
+        return saved
+    return saved if learned is None else learned

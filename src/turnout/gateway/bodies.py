@@ -13,6 +13,7 @@ from turnout.gateway.refusals import FieldError, RefusedError
 
 _Value = TypeVar("_Value")
 _SHOWN_CHARS: Final = 60
+MOST_NESTED: Final = 200
 
 
 async def read_body(http: web.Request) -> dict[str, Any]:
@@ -27,12 +28,37 @@ async def read_body(http: web.Request) -> dict[str, Any]:
         most = f"{http.client_max_size / 2**20:g} MiB"
         raise RefusedError(413, "body_too_large", f"the body is larger than {most}") from error
     try:
-        body = json.loads(content, parse_constant=_refuse_constant)
+        body = json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, "invalid_json", f"the body is no JSON: {str(error)[:200]}") from None
     if not isinstance(body, dict):
         raise RefusedError(400, "invalid_json", "the body is no JSON object")
+    if content.count(b"{") + content.count(b"[") > MOST_NESTED and _is_too_deep(body):
+        raise RefusedError(400, "invalid_json", f"the body is nested more than {MOST_NESTED} levels deep")
     return body
+
+
+def _is_too_deep(body: dict[str, Any]) -> bool:
+    """Whether there are so many levels that whatever walks through them later would run out of stack."""
+    level: list[Any] = [body]
+    for _ in range(MOST_NESTED):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _finite(text: str) -> float:
+    """A number as it is, where one of its size can be passed on: 1e999 would go out as Infinity, which is not JSON."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is far too large")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:
@@ -52,8 +78,10 @@ class Fields:
 
     @property
     def unread(self) -> list[str]:
-        """Names of fields that are there and were not read."""
-        return [name for name, value in self._values.items() if name not in self._read and value is not None]
+        """Names of fields that are there and were not read, with the path to them."""
+        return [
+            self._path + name for name, value in self._values.items() if name not in self._read and value is not None
+        ]
 
     def value(self, name: str) -> Any:
         """Whatever is there, None where nothing is."""

@@ -10,8 +10,8 @@ from aiohttp import web
 from turnout.gateway.bodies import Fields
 from turnout.gateway.refusals import RefusedError
 from turnout.gateway.replying import CLIENT, header_text
-from turnout.gateway.targets import AUTO, find_target
-from turnout.types import Embeddings
+from turnout.gateway.targets import AUTO, embedding_candidates, find_target
+from turnout.types import Embeddings, Snapshot
 
 MOST_TEXTS: Final = 2048
 """As many as OpenAI takes at once."""
@@ -25,23 +25,28 @@ async def embed(http: web.Request, model: str, texts: tuple[str, ...]) -> Embedd
         ProviderError: who was asked failed. Nobody else is asked: vectors of different language models do not go together.
     """
     client = http.app[CLIENT]
-    target = find_target(model, client.configuration, client.snapshot)
-    candidate = target.candidate or http.headers.get("x-turnout-candidate", "")
-    if not candidate and target.name in AUTO:
-        able = (
-            name
-            for name, state in client.snapshot.candidates.items()
-            if state.model is not None and "embedding" in state.model.capabilities and not state.problem
-        )
-        candidate = next(able, "")
+    named = http.headers.get("x-turnout-candidate") or model
+    target = find_target(named, client.configuration, client.snapshot)
+    candidate = first_able(client.snapshot) if target.name in AUTO else target.candidate
     if not candidate:
         raise RefusedError(
             404,
             "model_not_found",
-            f"nobody makes embeddings under the name {model[:80]!r}; name a candidate",
+            f"nobody makes embeddings under the name {named[:80]!r}; name a candidate",
             param="model",
         )
     return await client.embed(texts, candidate)
+
+
+def first_able(snapshot: Snapshot) -> str:
+    """The first that makes embeddings and can be asked now; those that keep texts on this machine before all others.
+    Empty where nobody is."""
+    able = {
+        name: model
+        for name, model in embedding_candidates(snapshot).items()
+        if snapshot.providers[name.partition("/")[0]].available
+    }
+    return min(able, key=lambda name: able[name].remote, default="")
 
 
 def embedding_texts(body: Mapping[str, Any], name: str) -> tuple[str, tuple[str, ...], Fields]:

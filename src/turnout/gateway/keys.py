@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +19,19 @@ from typing import Any, Final
 
 from turnout.config.gateway import GatewayLimits
 from turnout.errors import ConfigurationError
-from turnout.files import write_aside
+from turnout.files import alone, write_aside
 from turnout.gateway.refusals import RefusedError
 
+logger = logging.getLogger(__name__)
+
 PREFIX: Final = "tk-"
+MOST: Final = 1_000_000
+"""As much as a limit can allow."""
+
 _CHECK_EVERY_S: Final = 1.0
 _MAX_BYTES: Final = 16 << 20
+_NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +67,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
             raise ValueError(f"more than {_MAX_BYTES} bytes")
-        entries = json.loads(content)["keys"]
-        keys = tuple(_key(entry) for entry in entries)
+        keys = tuple(_key(entry) for entry in json.loads(content)["keys"])
     except OSError as error:
         raise ConfigurationError(
             f"the keys in {path} cannot be read ({error.strerror}); `turnout keys add NAME` makes the first one"
@@ -73,18 +81,50 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 
 def _key(entry: Any) -> Key:
     key = Key(**entry)
-    numbers = (key.max_concurrent, key.requests_per_minute)
-    if not (isinstance(key.name, str) and key.name and isinstance(key.sha256, str) and len(key.sha256) == 64):
-        raise ValueError("a key needs a name and the SHA-256 of the key")
-    if not all(number is None or (isinstance(number, int) and number > 0) for number in numbers):
-        raise ValueError(f"the limits of {key.name} are no numbers above 0")
+    check_name(key.name)
+    if not (isinstance(key.sha256, str) and _DIGEST.fullmatch(key.sha256)):
+        raise ValueError(f"{key.name} needs the SHA-256 of its key in 64 digits")
+    if (
+        isinstance(key.created_at, bool)
+        or not isinstance(key.created_at, int | float)
+        or not 0 <= key.created_at < 1e11
+    ):
+        raise ValueError(f"{key.name} needs the time at which it was made")
+    for limit in (key.max_concurrent, key.requests_per_minute):
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MOST):
+            raise ValueError(f"the limits of {key.name} are no whole numbers from 1 to {MOST}")
     return key
+
+
+def check_name(name: object) -> None:
+    """A name is told in logs and before the names of users, so it has neither spaces nor slashes.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise ValueError("the name of a key has 1 to 64 letters, digits or any of . _ @ + -")
 
 
 def write_keys(path: Path, keys: tuple[Key, ...]) -> None:
     """Replace the file; only its owner may read it."""
     content = json.dumps({"keys": [asdict(key) for key in keys]}, indent=1).encode()
     write_aside(path, content, mode=0o600)
+
+
+def change_keys(path: Path, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> None:
+    """Replace the keys of a file, which need not be there yet. Only its owner may read it; of two who change it at the
+    same time neither loses what the other did.
+
+    Raises:
+        ConfigurationError: the file cannot be used or written.
+    """
+    try:
+        with alone(path):
+            keys = change(read_keys(path) if path.exists() else ())
+            write_keys(path, keys)
+    except OSError as error:
+        raise ConfigurationError(f"the keys in {path} cannot be written ({error.strerror or error})") from error
 
 
 class Keyring:
@@ -142,9 +182,7 @@ class Keyring:
             try:
                 self._by_digest = {key.sha256: key for key in read_keys(self._path)}
             except ConfigurationError:
-                import logging
-
-                logging.getLogger(__name__).exception("the keys cannot be read again; those from before count")
+                logger.exception("the keys cannot be read again; those from before count")
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -10,8 +10,10 @@ from typing import Any, Final, Literal
 
 from aiohttp import web
 
-_TOLD: Final = "turnout_told"
+_TOLD: Final = web.RequestKey("turnout_told", tuple)
 _ACCESS: Final = logging.getLogger("turnout.gateway.access")
+
+_PATH_CHARS: Final = 200
 
 LogFormat = Literal["json", "text"]
 
@@ -28,7 +30,7 @@ def log_request(http: web.BaseRequest, status: int, started_s: float, *, caller:
     decision, candidate, reason = http.get(_TOLD, ("", "", ""))
     fields = {
         "method": http.method,
-        "path": http.path,
+        "path": http.path[:_PATH_CHARS],
         "status": status,
         "seconds": round(time.perf_counter() - started_s, 6),
         "caller": caller,
@@ -63,8 +65,9 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of one record."""
         fields = getattr(record, "fields", {})
-        told = " ".join(f"{name}={value}" for name, value in fields.items())
-        line = f"{_iso(record.created)} {record.levelname.lower():7} {record.getMessage()} {told}".rstrip()
+        told = " ".join(f"{name}={_on_one_line(str(value))}" for name, value in fields.items())
+        message = _on_one_line(record.getMessage())
+        line = f"{_iso(record.created)} {record.levelname.lower():7} {message} {told}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -77,6 +80,11 @@ def set_up_logs(form: LogFormat, level: int = logging.INFO, *, requests: bool = 
     root.setLevel(level)
     _ACCESS.setLevel(level if requests else logging.WARNING)
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
+
+
+def _on_one_line(text: str) -> str:
+    """What was sent neither begins a line of its own nor moves the cursor of whoever reads the log."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _iso(moment: float) -> str:

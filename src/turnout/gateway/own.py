@@ -10,11 +10,10 @@ from turnout.execution.leaning import KINDS
 from turnout.gateway.bodies import Fields, read_body
 from turnout.gateway.openai.requests import chat_request
 from turnout.gateway.openai.shapes import encode, to_bytes
-from turnout.gateway.recent import Recent
 from turnout.gateway.replying import CALLER, CLIENT, told_headers
 from turnout.gateway.targets import find_target
+from turnout.gateway.together import TOGETHER
 
-RECENT: Final = web.AppKey("recent", Recent)
 _MOST_SHOWN: Final = 500
 
 
@@ -58,25 +57,26 @@ async def feedback(http: web.Request) -> web.StreamResponse:
     if not kind:
         raise fields.refuse("kind", f"expected one of {', '.join(KINDS)}")
     value = fields.number("value", least=0, most=1)
-    await http.app[CLIENT].feedback(decision, kind, value, fields.text("comment"))
-    http.app[RECENT].rated(decision, kind)
+    caller = http.get(CALLER, "")
+    await http.app[TOGETHER].feedback(decision, kind, value, fields.text("comment"), caller)
     return _json({"decision": decision, "kind": kind, "value": value})
 
 
 async def status(http: web.Request) -> web.StreamResponse:
     """GET /turnout/status: everything at one moment."""
-    return _json((await http.app[CLIENT].status()).to_json())
+    whole = await http.app[TOGETHER].whole()
+    return _json({**whole.status.to_json(), "workers": whole.workers})
 
 
 async def decisions(http: web.Request) -> web.StreamResponse:
     """GET /turnout/decisions?limit=N: the latest requests, newest first."""
     limit = Fields({"limit": _number(http.query.get("limit", "50"))}).whole("limit", least=1, most=_MOST_SHOWN)
-    return _json({"decisions": http.app[RECENT].latest(limit or 50, http.get(CALLER, ""))})
+    return _json({"decisions": await http.app[TOGETHER].decisions(limit or 50, http.get(CALLER, ""))})
 
 
 async def timeline(http: web.Request) -> web.StreamResponse:
     """GET /turnout/timeline: figures over the last hour."""
-    return _json({"timeline": http.app[RECENT].timeline()})
+    return _json(await http.app[TOGETHER].timeline())
 
 
 async def alive(_: web.Request) -> web.StreamResponse:

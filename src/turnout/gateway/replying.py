@@ -6,22 +6,25 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from secrets import token_hex
 from typing import Final, Protocol
 
 from aiohttp import ClientConnectionResetError, web
 
+from turnout.errors import NoCandidateError
 from turnout.execution.client import HybridClient
 from turnout.execution.streaming import Streaming
 from turnout.gateway.logs import note
-from turnout.gateway.refusals import Refusal, refusal_of
+from turnout.gateway.refusals import Refusal, RefusedError, refusal_of
 from turnout.gateway.targets import find_target
 from turnout.gateway.wanted import Wanted
-from turnout.types import Chunk, Completion
+from turnout.types import Chunk, Completion, Snapshot, TokenLogprob
 
 logger = logging.getLogger(__name__)
 
 CLIENT: Final = web.AppKey("client", HybridClient)
-CALLER: Final = "turnout_caller"
+CALLER: Final = web.RequestKey("turnout_caller", str)
 
 SIGN_OF_LIFE_S: Final = 10.0
 """After so long without a word a stream begins, or goes on, with a comment: proxies give up on silence, often after 60 s."""
@@ -72,14 +75,28 @@ async def reply(http: web.Request, wanted: Wanted, rendering: Rendering) -> web.
     client = http.app[CLIENT]
     target = find_target(wanted.model, client.configuration, client.snapshot)
     options = wanted.options(target, http.headers, http.get(CALLER, ""))
-    if wanted.streams:
-        async with client.stream(wanted.request, **options) as stream:
-            return await _Outlet(http, stream, rendering, wanted.warnings).run()
-    completion = await client.complete(wanted.request, **options)
+    try:
+        if wanted.streams:
+            async with client.stream(wanted.request, **options) as stream:
+                return await _Outlet(http, stream, rendering, wanted.warnings).run()
+        completion = await client.complete(wanted.request, **options)
+    except NoCandidateError as error:
+        if is_lasting(error, client.snapshot):
+            raise RefusedError(400, "no_candidate", str(error)) from error
+        raise
     note(http, completion.id, completion.candidate, completion.reason)
     warnings = (*wanted.warnings, *completion.answer.warnings)
     headers = told_headers(completion.id, completion.candidate, completion.reason, warnings)
     return web.Response(body=rendering.whole(completion), content_type="application/json", headers=headers)
+
+
+def is_lasting(error: NoCandidateError, snapshot: Snapshot) -> bool:
+    """Whether the request itself is why nobody can serve it, not the state that somebody is in: then it is of no use to
+    ask again."""
+    states = snapshot.candidates
+    return bool(error.excluded) and not any(
+        name in states and states[name].problem == reason for name, reason in error.excluded.items()
+    )
 
 
 def told_headers(identifier: str, candidate: str, reason: str, warnings: Sequence[str]) -> dict[str, str]:
@@ -114,13 +131,15 @@ class _Outlet:
         self._loop = asyncio.get_running_loop()
         self._spoke_s = self._loop.time()
         self._signs: asyncio.Task[None] | None = None
+        self._has_spoken = False
+        self._early: list[tuple[str, tuple[TokenLogprob, ...]]] = []
 
     async def run(self) -> web.StreamResponse:
         """Hand out everything."""
         self._timer = self._loop.call_later(SIGN_OF_LIFE_S, self._sign)
         try:
             async for chunk in self._stream:
-                if content := self._rendering.piece(chunk) if self._response is not None else await self._first(chunk):
+                if content := self._rendering.piece(chunk) if self._has_spoken else await self._first(chunk):
                     await self._write(content)
             response = await self._begun()
             await self._write(self._rendering.end(self._stream.completion))
@@ -129,8 +148,7 @@ class _Outlet:
         except Exception as error:
             if self._response is None:
                 raise
-            if not isinstance(error, TimeoutError):
-                await self._tell(error)
+            await self._tell(error)
             response = self._response
         finally:
             self._timer.cancel()
@@ -142,11 +160,17 @@ class _Outlet:
         return response
 
     async def _first(self, chunk: Chunk) -> bytes:
-        """The first piece, once there is one worth beginning for."""
+        """The first piece, once there is one worth beginning for. Log-probabilities may come ahead of the text that they
+        belong to; until there is text somebody else may take over, and theirs are not told."""
         if not chunk.has_content:
+            if chunk.logprobs:
+                self._early.append((self._stream.candidate, chunk.logprobs))
             return b""
         await self._begun()
-        return self._rendering.piece(chunk)
+        self._has_spoken = True
+        speaker = self._stream.candidate
+        early = [token for candidate, tokens in self._early if candidate == speaker for token in tokens]
+        return self._rendering.piece(replace(chunk, logprobs=(*early, *chunk.logprobs)) if early else chunk)
 
     async def _begun(self) -> web.StreamResponse:
         async with self._beginning:
@@ -163,7 +187,8 @@ class _Outlet:
                 )
                 await response.prepare(self._http)
                 self._response = response
-                if head := self._rendering.begin(stream.id, stream.candidate):
+                # An ensemble's id is known at its end; until then answers have to differ in theirs all the same.
+                if head := self._rendering.begin(stream.id or token_hex(16), stream.candidate):
                     await self._write(head)
             return self._response
 
@@ -177,7 +202,7 @@ class _Outlet:
             logger.warning("a client took nothing for %g s and was sent away", STALLED_S)
             if self._http.transport is not None:
                 self._http.transport.abort()
-            raise
+            raise ClientConnectionResetError("a client took nothing") from None
 
     async def _tell(self, error: Exception) -> None:
         refusal = refusal_of(error)
@@ -194,6 +219,6 @@ class _Outlet:
         self._timer = self._loop.call_later(SIGN_OF_LIFE_S - silent_s, self._sign)
 
     async def _show_life(self) -> None:
-        with suppress(ConnectionError, TimeoutError):  # whoever writes next learns of it too
+        with suppress(ConnectionError):  # whoever writes next learns of it too
             await self._begun()
             await self._write(self._rendering.comment)

@@ -23,6 +23,9 @@ from turnout.gateway import own
 from turnout.gateway.app import make_app
 from turnout.gateway.connections import Connection
 from turnout.gateway.recent import Recent
+from turnout.gateway.siblings import Place
+from turnout.gateway.together import Together
+from turnout.gateway.traces import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -41,18 +44,6 @@ class ListeningError(TurnoutError):
     """The address is taken, or is none of this machine."""
 
 
-class Stop:
-    """Whether to stop, and whether to do so without waiting for anybody."""
-
-    def __init__(self) -> None:
-        self.wanted = asyncio.Event()
-        self.hurried = asyncio.Event()
-
-    def ask(self) -> None:
-        """Stop; asked a second time, at once."""
-        (self.hurried if self.wanted.is_set() else self.wanted).set()
-
-
 async def serve(
     path: Path | None,
     *,
@@ -60,7 +51,8 @@ async def serve(
     settings: Sequence[str] = (),
     listening: socket.socket | None = None,
     on_ready: Callable[[Gateway], Any] = lambda _: None,
-    stop: Stop | None = None,
+    stop: asyncio.Event | None = None,
+    place: Place | None = None,
 ) -> None:
     """Answer until the signal to stop, then let requests under way come to their end. A second signal ends them.
 
@@ -71,6 +63,7 @@ async def serve(
         listening: a socket that is bound already; else one is bound as configured.
         on_ready: called when requests are answered, with the port that was found where any would do.
         stop: ends it, beside the signals.
+        place: which of several workers this is.
 
     Raises:
         ConfigurationError: the configuration cannot be used.
@@ -80,15 +73,22 @@ async def serve(
     configuration = load(path, profile=profile, settings=settings).configuration
     gateway = configuration.gateway
     recent = Recent(keep_prompts=configuration.history.prompts == "full")
-    stop = Stop() if stop is None else stop
-    _heed_signals(stop)
+    stop = asyncio.Event() if stop is None else stop
+    hurry = asyncio.Event()
+    _heed_signals(stop, hurry)
     async with AsyncExitStack() as stack:
         sock = bound(gateway) if listening is None else listening
         stack.callback(sock.close)
+        traces = Traces.open() if gateway.traces else None
+        observers = (recent,) if traces is None else (recent, traces)
+        if traces is not None:
+            stack.push_async_callback(asyncio.to_thread, traces.close)
         client = await stack.enter_async_context(
-            HybridClient.from_config(path, profile=profile, settings=settings, observers=(recent,), history_apart=True)
+            HybridClient.from_config(path, profile=profile, settings=settings, observers=observers, history_apart=True)
         )
-        app = make_app(client, configuration, recent)
+        together = Together(client, recent, place)
+        await stack.enter_async_context(together.speaking())
+        app = make_app(client, configuration, together, traces)
         runner = web.AppRunner(
             app,
             handle_signals=False,
@@ -112,13 +112,13 @@ async def serve(
         listener = await loop.create_server(connection, sock=sock, backlog=_BACKLOG)
         stack.callback(listener.close)
         on_ready(replace(gateway, port=sock.getsockname()[1]))
-        await stop.wanted.wait()
+        await stop.wait()
         app[own.STOPPING].set()
         logger.info("stopping: requests under way have %g s to end", gateway.drain_s)
-        await _drained(server, listener, stop, gateway.drain_s)
+        await _drained(server, listener, hurry, gateway.drain_s)
 
 
-async def _drained(server: web.Server, listener: asyncio.Server, stop: Stop, patience_s: float) -> None:
+async def _drained(server: web.Server, listener: asyncio.Server, hurry: asyncio.Event, patience_s: float) -> None:
     """Wait until nothing is under way, or patience ends."""
 
     async def nothing_runs() -> None:
@@ -127,7 +127,7 @@ async def _drained(server: web.Server, listener: asyncio.Server, stop: Stop, pat
         while any(isinstance(each, Connection) and each.is_answering for each in server.connections):
             await asyncio.sleep(0.02)
 
-    ends = [asyncio.ensure_future(nothing_runs()), asyncio.ensure_future(stop.hurried.wait())]
+    ends = [asyncio.ensure_future(nothing_runs()), asyncio.ensure_future(hurry.wait())]
     await asyncio.wait(ends, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
     if not ends[0].done():
         logger.warning("stopping: what is still under way is broken off")
@@ -163,8 +163,12 @@ def run(main: Any) -> Any:
         return runner.run(main)
 
 
-def _heed_signals(stop: Stop) -> None:
+def _heed_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
+
+    def heed() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError, RuntimeError):  # Windows, and threads other than the first
-            loop.add_signal_handler(number, stop.ask)
+            loop.add_signal_handler(number, heed)

@@ -20,7 +20,8 @@ _SHOWN_CHARS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a name means; at most one is set beside `name`, none for `auto`."""
+    """What a name means; at most one is set beside `name`, none for `auto`. `embeds` says that the candidate makes
+    vectors and no answers."""
 
     name: str
     preference: str = ""
@@ -28,6 +29,7 @@ class Target:
     voice: str = ""
     ensemble: str = ""
     description: str = ""
+    embeds: bool = False
 
 
 def find_target(name: str, configuration: Configuration, snapshot: Snapshot) -> Target:
@@ -37,6 +39,8 @@ def find_target(name: str, configuration: Configuration, snapshot: Snapshot) -> 
         RefusedError: nothing, or several things; it says what was probably meant.
     """
     plain = name.strip()
+    candidates, embedders = _candidates(configuration, snapshot), embedding_candidates(snapshot)
+    everybody = list(dict.fromkeys((*candidates, *embedders)))
     for known in (plain, plain.removesuffix(_LATEST)):
         if known in AUTO:
             return Target(known, preference=AUTO[known])
@@ -44,23 +48,19 @@ def find_target(name: str, configuration: Configuration, snapshot: Snapshot) -> 
             return Target(known, ensemble=known)
         if known in voices(configuration):
             return Target(known, voice=known)
-        if known in snapshot.candidates or known in configuration.candidates:
-            return Target(known, candidate=known)
-    found = [one for one in _candidates(configuration, snapshot) if one.partition("/")[2] == plain]
-    if len(found) == 1:
-        return Target(plain, candidate=found[0])
-    shown = plain[:_SHOWN_CHARS]
-    if found:
-        raise RefusedError(
-            404, "model_not_found", f"several candidates are named {shown!r}: {', '.join(found)}", param="model"
-        )
+    for known in (plain, plain.removesuffix(_LATEST), plain + _LATEST):  # Ollama's clients leave it out, or add it
+        found = [one for one in everybody if known in (one, one.partition("/")[2])]
+        if len(found) == 1:
+            return Target(known, candidate=found[0], embeds=found[0] in embedders)
+        if found:
+            told = f"several candidates are named {known[:_SHOWN_CHARS]!r}: {', '.join(found)}"
+            raise RefusedError(404, "model_not_found", told, param="model")
     if not plain:
         raise RefusedError(400, "invalid_value", "model: a name is needed; auto lets the router choose", param="model")
     known_names = [target.name for target in all_targets(configuration, snapshot)]
     near = get_close_matches(plain, known_names, 3, 0.5) or [*AUTO]
-    raise RefusedError(
-        404, "model_not_found", f"no language model is named {shown!r}; there is {', '.join(near)}", param="model"
-    )
+    told = f"no language model is named {plain[:_SHOWN_CHARS]!r}; there is {', '.join(near)}"
+    raise RefusedError(404, "model_not_found", told, param="model")
 
 
 def all_targets(configuration: Configuration, snapshot: Snapshot) -> list[Target]:
@@ -79,14 +79,27 @@ def all_targets(configuration: Configuration, snapshot: Snapshot) -> list[Target
         Target(name, voice=name, description=entry.description or "a voice")
         for name, entry in voices(configuration).items()
     )
-    found += (Target(name, candidate=name) for name in _candidates(configuration, snapshot))
+    embedders = embedding_candidates(snapshot)
+    found += (Target(name, candidate=name) for name in _candidates(configuration, snapshot) if name not in embedders)
+    found += (Target(name, candidate=name, embeds=True) for name in embedders)
     return found
+
+
+def embedding_candidates(snapshot: Snapshot) -> dict[str, LanguageModel]:
+    """Who makes embeddings and nothing else, in the order of the configuration. The router does not know them: it chooses
+    among those that answer."""
+    return {
+        f"{provider}/{model.name}": model
+        for provider, state in snapshot.providers.items()
+        for model in state.models
+        if "embedding" in model.capabilities and "chat" not in model.capabilities
+    }
 
 
 def language_model(candidate: str, snapshot: Snapshot) -> LanguageModel | None:
     """What is known of a candidate's language model."""
     state = snapshot.candidates.get(candidate)
-    return None if state is None else state.model
+    return embedding_candidates(snapshot).get(candidate) if state is None else state.model
 
 
 def _candidates(configuration: Configuration, snapshot: Snapshot) -> list[str]:

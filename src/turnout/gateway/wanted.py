@@ -38,8 +38,10 @@ class Wanted:
             caller: whose key it is; empty where none are used.
 
         Raises:
-            FieldError: a header of ours has no usable value.
+            FieldError: a header of ours has no usable value, or the model's name means one that does not answer.
         """
+        if target.embeds:
+            raise FieldError("model", f"{target.candidate} makes embeddings, no answers")
         said = {name.lower(): value for name, value in headers.items() if name[:2] in ("x-", "X-")}
         options: Options = {}
         if target.preference:

@@ -50,7 +50,7 @@ class OllamaAnswer:
             self._calls[delta.index] = ToolCallDelta(
                 delta.index, delta.id or known.id, delta.name or known.name, known.arguments + delta.arguments
             )
-        if not (chunk.text or chunk.reasoning):
+        if not (chunk.text or chunk.reasoning or chunk.logprobs):
             return b""
         said = self._said(chunk.text, chunk.reasoning, [])
         if chunk.logprobs:

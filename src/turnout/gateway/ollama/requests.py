@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from turnout.gateway.bodies import Fields
+from turnout.gateway.openai.messages import warn
 from turnout.gateway.openai.requests import EFFORTS, MOST_STOPS, MOST_TOP_LOGPROBS, left_out, tools
 from turnout.gateway.refusals import FieldError
 from turnout.gateway.wanted import Wanted
@@ -38,8 +40,9 @@ def chat_request(body: Mapping[str, Any]) -> Wanted:
         RequestError: a tool is of no use.
     """
     fields = Fields(body)
-    messages = tuple(_message(at, entry) for at, entry in enumerate(fields.items("messages") or ()))
-    return _wanted(fields, messages, tools=tools(fields, "tools"))
+    warnings: list[str] = []
+    messages = _answered([_message(at, entry, warnings) for at, entry in enumerate(fields.items("messages") or ())])
+    return _wanted(fields, messages, warnings, tools=tools(fields, "tools", warnings))
 
 
 def generate_request(body: Mapping[str, Any]) -> Wanted:
@@ -63,18 +66,19 @@ def generate_request(body: Mapping[str, Any]) -> Wanted:
     messages = [Message("system", system)] if system else []
     if prompt or images:
         messages.append(Message("user", prompt, images))
-    return _wanted(fields, tuple(messages) if prompt or images else ())
+    return _wanted(fields, tuple(messages) if prompt or images else (), [])
 
 
-def _wanted(fields: Fields, messages: tuple[Message, ...], **more: Any) -> Wanted:
-    warnings: list[str] = []
+def _wanted(fields: Fields, messages: tuple[Message, ...], warnings: list[str], **more: Any) -> Wanted:
     logprobs, top = fields.flag("logprobs"), fields.whole("top_logprobs", most=MOST_TOP_LOGPROBS) or 0
     if fields.value("keep_alive") is not None and messages:
         warnings.append("keep_alive is left out; the configuration says how long a language model stays")
     sampling = _sampling(Fields(fields.mapping("options") or {}, "options."), warnings, logprobs, top)
     request = Request(messages, sampling=sampling, answer_format=_format(fields), reasoning=_think(fields), **more)
-    wanted = Wanted(fields.text("model") or fields.text("name"), request, fields.flag("stream", True))
-    wanted.warnings += warnings + left_out(fields)
+    wanted = Wanted(
+        fields.text("model") or fields.text("name"), request, fields.flag("stream", True), warnings=warnings
+    )
+    wanted.warnings += left_out(fields)
     return wanted
 
 
@@ -95,10 +99,10 @@ def _sampling(options: Fields, warnings: list[str], logprobs: bool, top_logprobs
         top_logprobs=top_logprobs,
     )
     for name in options.unread:
-        if name in _OWN_TO_OLLAMA:
-            warnings.append(f"options.{name} is left out; the configuration says how a language model is run")
+        if name.removeprefix("options.") in _OWN_TO_OLLAMA:
+            warnings.append(f"{name} is left out; the configuration says how a language model is run")
         else:
-            warnings.append(f"options.{name[:60]} is left out")
+            warnings.append(f"{name[:60]} is left out")
     return made
 
 
@@ -124,7 +128,27 @@ def _think(fields: Fields) -> Reasoning | None:
     raise fields.refuse("think", "expected true, false, low, medium or high")
 
 
-def _message(at: int, entry: object) -> Message:
+def _answered(messages: list[Message]) -> tuple[Message, ...]:
+    """The messages with each result of a tool under the id of its call. In this dialect results tell the name of the
+    tool, or follow in the order of the calls; other dialects know them by their ids alone."""
+    made: list[Message] = []
+    unanswered: list[ToolCall] = []
+    for message in messages:
+        if message.tool_calls:
+            unanswered = list(message.tool_calls)
+        elif message.role == "tool":
+            known = message.tool_call_id
+            call = next(
+                (one for one in unanswered if one.id == known or (not known and message.name in ("", one.name))), None
+            )
+            if call is not None:
+                unanswered.remove(call)
+                message = replace(message, tool_call_id=call.id, name=call.name)
+        made.append(message)
+    return tuple(made)
+
+
+def _message(at: int, entry: object, warnings: list[str]) -> Message:
     if not isinstance(entry, dict):
         raise FieldError(f"messages.{at}", "expected an object with role and content")
     fields = Fields(entry, f"messages.{at}.")
@@ -133,7 +157,11 @@ def _message(at: int, entry: object) -> Message:
         raise fields.refuse("role", f"expected one of {', '.join(_ROLES)}")
     calls = tuple(_tool_call(at, number, call) for number, call in enumerate(fields.items("tool_calls") or ()))
     name = fields.text("tool_name") or fields.text("name")
-    return Message(role, fields.text("content"), _images(fields, "images"), calls, fields.text("tool_call_id"), name)
+    said = Message(role, fields.text("content"), _images(fields, "images"), calls, fields.text("tool_call_id"), name)
+    fields.text("thinking")  # of an earlier turn: the language model's own, and others would not read it
+    for left in fields.unread:
+        warn(warnings, f"{left.rpartition('.')[2][:60]} of a message is unknown and left out")
+    return said
 
 
 def _tool_call(at: int, number: int, call: object) -> ToolCall:

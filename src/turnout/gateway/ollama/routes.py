@@ -22,10 +22,16 @@ from turnout.gateway.targets import Target, all_targets, find_target, language_m
 from turnout.gateway.wanted import Wanted
 from turnout.types import LanguageModel
 
-VERSION: Final = "0.12.0"
+VERSION: Final = "0.12.11"
 """The version of Ollama whose dialect this is: clients ask before they use what came with it."""
 
-_CAPABILITIES: Final = {"chat": "completion", "tools": "tools", "vision": "vision", "reasoning": "thinking"}
+_CAPABILITIES: Final = {
+    "chat": "completion",
+    "tools": "tools",
+    "vision": "vision",
+    "reasoning": "thinking",
+    "embedding": "embedding",
+}
 
 
 async def chat(http: web.Request) -> web.StreamResponse:
@@ -57,6 +63,8 @@ async def _load(http: web.Request, wanted: Wanted, body: Mapping[str, Any], *, c
         )
     if target.candidate:
         await client.warm(target.candidate)
+    else:
+        wanted.warnings.append("nobody was brought into memory: who answers is decided with the prompt")
     said = {"message": {"role": "assistant", "content": ""}} if chat else {"response": ""}
     done = {"model": wanted.model, "created_at": now(), **said, "done": True, "done_reason": "load"}
     return _json(done, _warned(wanted.warnings))
@@ -123,8 +131,6 @@ async def show(http: web.Request) -> web.StreamResponse:
     target = find_target(fields.text("model") or fields.text("name"), client.configuration, client.snapshot)
     known = language_model(target.candidate, client.snapshot)
     able = [_CAPABILITIES[word] for word in sorted(known.capabilities) if word in _CAPABILITIES] if known else []
-    if known is not None and "embedding" in known.capabilities:
-        able.append("embedding")
     about: dict[str, Any] = {"general.architecture": (known.family if known else None) or "turnout"}
     if known is not None and known.context_length:
         about[f"{about['general.architecture']}.context_length"] = known.context_length

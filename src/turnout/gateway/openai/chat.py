@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from turnout.gateway.openai.shapes import encode, error_body, frame, logprobs, to_bytes, told, tool_call, usage
 from turnout.gateway.refusals import Refusal
-from turnout.types import Chunk, Completion
+from turnout.types import Chunk, Completion, TokenLogprob
 
 DONE = b"data: [DONE]\n\n"
 COMMENT = b": waiting\n\n"
@@ -70,7 +72,7 @@ class ChatAnswer:
 
     def piece(self, chunk: Chunk) -> bytes:
         """One piece; nothing of it where nothing was said."""
-        if not chunk.has_content:
+        if not (chunk.has_content or chunk.logprobs):
             return b""
         delta: dict[str, Any] = {}
         if not self._has_spoken:
@@ -122,13 +124,14 @@ class TextAnswer:
         self._include_usage = include_usage
         self._created = int(time.time())
         self._identifier = self._candidate = ""
+        self._likely_chars = 0  # of the tokens whose log-probabilities were told; these may come ahead of their text
 
     def whole(self, completion: Completion) -> bytes:
         """The whole answer."""
         answer = completion.answer
         choice = self._choice(answer.text, answer.finish)
         if answer.logprobs:
-            choice["logprobs"] = _older_logprobs(Chunk(answer.text, logprobs=answer.logprobs))
+            choice["logprobs"] = _older_logprobs(answer.logprobs, 0)
         self.begin(completion.id, completion.candidate)
         body = {**self._body([choice]), "usage": usage(answer.usage), "turnout": told(completion)}
         return to_bytes(encode(body))
@@ -140,11 +143,12 @@ class TextAnswer:
 
     def piece(self, chunk: Chunk) -> bytes:
         """One piece; reasoning has no place in this dialect."""
-        if not chunk.text:
+        if not (chunk.text or chunk.logprobs):
             return b""
         choice = self._choice(chunk.text, None)
         if chunk.logprobs:
-            choice["logprobs"] = _older_logprobs(chunk)
+            choice["logprobs"] = _older_logprobs(chunk.logprobs, self._likely_chars)
+            self._likely_chars += sum(len(entry.token) for entry in chunk.logprobs)
         return frame(self._body([choice]))
 
     def end(self, completion: Completion) -> bytes:
@@ -170,15 +174,12 @@ class TextAnswer:
         return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
 
 
-def _older_logprobs(chunk: Chunk) -> dict[str, Any]:
-    """Log-probabilities in the shape that completions have."""
-    offsets, at = [], 0
-    for entry in chunk.logprobs:
-        offsets.append(at)
-        at += len(entry.token)
+def _older_logprobs(tokens: Sequence[TokenLogprob], at: int) -> dict[str, Any]:
+    """Log-probabilities in the shape that completions have; `at` is where the first token begins in the whole text."""
+    lengths = [len(entry.token) for entry in tokens]
     return {
-        "tokens": [entry.token for entry in chunk.logprobs],
-        "token_logprobs": [entry.logprob for entry in chunk.logprobs],
-        "top_logprobs": [dict(entry.top) for entry in chunk.logprobs],
-        "text_offset": offsets,
+        "tokens": [entry.token for entry in tokens],
+        "token_logprobs": [entry.logprob for entry in tokens],
+        "top_logprobs": [dict(entry.top) for entry in tokens],
+        "text_offset": list(accumulate(lengths[:-1], initial=at)),
     }

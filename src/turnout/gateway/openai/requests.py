@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from turnout.gateway.bodies import Fields
-from turnout.gateway.refusals import FieldError
+from turnout.gateway.openai.messages import chat_message, warn
 from turnout.gateway.wanted import Wanted
 from turnout.types import AnswerFormat, JsonSchema, Message, Reasoning, Request, Sampling, Tool
 
@@ -19,10 +19,8 @@ EFFORTS: Final[Mapping[str, Reasoning]] = {
     "medium": "medium",
     "high": "high",
     "xhigh": "high",
+    "max": "high",
 }
-_ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
-_TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text", "refusal"})
-_IMAGE_PARTS: Final = frozenset({"image_url", "input_image", "image"})
 _HARMLESS: Final = frozenset(
     {
         "metadata",
@@ -30,11 +28,14 @@ _HARMLESS: Final = frozenset(
         "service_tier",
         "safety_identifier",
         "prompt_cache_key",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "parallel_tool_calls",
         "verbosity",
-        "echo",
-        "suffix",
+        "text.verbosity",
+        "reasoning.summary",
+        "reasoning.generate_summary",
+        "stream_options.include_obfuscation",
     }
 )
 """What an answer does not depend on much: left out, and told in a header."""
@@ -63,7 +64,9 @@ def chat_request(body: Mapping[str, Any]) -> Wanted:
     messages = fields.items("messages")
     if not messages:
         raise fields.refuse("messages", "a list with at least one message is needed")
-    wanted = _wanted(fields, Request.of([_message(at, entry) for at, entry in enumerate(messages)]).messages)
+    warnings: list[str] = []
+    said = Request.of([chat_message(at, entry, warnings) for at, entry in enumerate(messages)]).messages
+    wanted = _wanted(fields, said, warnings)
     if body.get("functions") is not None or body.get("function_call") is not None:
         raise fields.refuse("functions", "give them as tools; the older form is not understood")
     wanted.warnings += left_out(fields)
@@ -77,6 +80,7 @@ def text_request(body: Mapping[str, Any]) -> Wanted:
         FieldError: a field is of no use, or means something that cannot be honoured.
     """
     fields = Fields(body)
+    refuse_too_much(fields)
     prompt = fields.value("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
@@ -90,32 +94,37 @@ def text_request(body: Mapping[str, Any]) -> Wanted:
         raise fields.refuse("best_of", "ask an ensemble of the kind best_of instead")
     top = fields.whole("logprobs", most=MOST_TOP_LOGPROBS)
     sampling = _sampling(fields, logprobs=top is not None, top_logprobs=top or 0)
-    wanted = Wanted(fields.text("model"), Request((Message("user", prompt),), sampling=sampling), *_delivery(fields))
+    request = Request((Message("user", prompt),), sampling=sampling)
+    wanted = Wanted(fields.text("model"), request, user=fields.text("user"))
+    wanted.streams = streams(fields, wanted.warnings)
     wanted.warnings += left_out(fields)
     return wanted
 
 
-def _wanted(fields: Fields, messages: tuple[Message, ...]) -> Wanted:
+def _wanted(fields: Fields, messages: tuple[Message, ...], warnings: list[str]) -> Wanted:
     logprobs = fields.flag("logprobs")
     top = fields.whole("top_logprobs", most=MOST_TOP_LOGPROBS)
     if top and not logprobs:
         raise fields.refuse("top_logprobs", "needs logprobs to be true")
+    offered = tools(fields, "tools", warnings)
     request = Request(
         messages,
-        tools=tools(fields, "tools"),
+        tools=offered,
         sampling=_sampling(fields, logprobs=logprobs, top_logprobs=top or 0),
-        tool_choice=tool_choice(fields),
-        answer_format=_answer_format(fields),
+        tool_choice=tool_choice(fields, offered),
+        answer_format=_answer_format(fields, warnings),
         reasoning=effort(fields, "reasoning_effort"),
     )
-    return Wanted(fields.text("model"), request, *_delivery(fields))
+    wants_stream = streams(fields, warnings)
+    return Wanted(fields.text("model"), request, wants_stream, fields.text("user"), warnings)
 
 
-def _delivery(fields: Fields) -> tuple[bool, str]:
-    """Whether it is streamed, and for whom."""
-    options = fields.mapping("stream_options") or {}
-    Fields(options, "stream_options.").flag("include_usage")
-    return fields.flag("stream"), fields.text("user")
+def streams(fields: Fields, warnings: list[str]) -> bool:
+    """Whether the answer is streamed; with a warning for each option of the stream that is not understood."""
+    options = Fields(fields.mapping("stream_options") or {}, "stream_options.")
+    options.flag("include_usage")
+    warnings += left_out(options)
+    return fields.flag("stream")
 
 
 def refuse_too_much(fields: Fields) -> None:
@@ -162,7 +171,7 @@ def _sampling(fields: Fields, *, logprobs: bool, top_logprobs: int) -> Sampling:
     )
 
 
-def tools(fields: Fields, name: str) -> tuple[Tool, ...]:
+def tools(fields: Fields, name: str, warnings: list[str]) -> tuple[Tool, ...]:
     """Functions in the list of this name; other kinds of tools run at OpenAI only.
 
     Raises:
@@ -175,22 +184,31 @@ def tools(fields: Fields, name: str) -> tuple[Tool, ...]:
         if kind != "function":
             raise fields.refuse(f"{name}.{at}", "only functions can be called here")
         found.append(Tool.of(entry))
+        function = entry.get("function", entry)
+        if isinstance(function, dict) and function.get("strict"):
+            warn(warnings, "strict of a tool is left out: arguments follow the schema as the language model can")
     return tuple(found)
 
 
-def tool_choice(fields: Fields) -> str:
-    """auto, none, required or the name of the one function to call."""
+def tool_choice(fields: Fields, offered: Sequence[Tool]) -> str:
+    """auto, none, required or the name of the one function to call.
+
+    Raises:
+        FieldError: none of these, or nobody offers the function.
+    """
     choice = fields.value("tool_choice")
-    if choice is None:
-        return "auto"
-    if choice in ("auto", "none", "required"):
-        return str(choice)
+    if choice is None or choice in ("auto", "none"):
+        return choice or "auto"
+    if choice == "required" and offered:
+        return "required"
     if isinstance(choice, dict):
         inner = choice.get("function", choice)
         named = inner.get("name") if isinstance(inner, dict) else None
-        if isinstance(named, str) and named:
-            return named
-    raise fields.refuse("tool_choice", "expected auto, none, required or one function")
+        if named in [tool.name for tool in offered]:
+            return str(named)
+    raise fields.refuse(
+        "tool_choice", "expected auto, none, required or one function, and required ones among the tools"
+    )
 
 
 def effort(fields: Fields, name: str) -> Reasoning | None:
@@ -199,12 +217,12 @@ def effort(fields: Fields, name: str) -> Reasoning | None:
     return EFFORTS[word] if word else None
 
 
-def _answer_format(fields: Fields) -> AnswerFormat | None:
+def _answer_format(fields: Fields, warnings: list[str]) -> AnswerFormat | None:
     wanted = fields.mapping("response_format")
-    return None if wanted is None else answer_format(wanted, "response_format.")
+    return None if wanted is None else answer_format(wanted, "response_format.", warnings)
 
 
-def answer_format(wanted: Mapping[str, Any], path: str) -> AnswerFormat | None:
+def answer_format(wanted: Mapping[str, Any], path: str, warnings: list[str]) -> AnswerFormat | None:
     """text, json_object or json_schema; the schema inside an object of its own, or beside its name.
 
     Raises:
@@ -216,39 +234,12 @@ def answer_format(wanted: Mapping[str, Any], path: str) -> AnswerFormat | None:
         return "json"
     if kind != "json_schema":
         return None
-    inner = Fields(fields.mapping("json_schema") or wanted, f"{path}json_schema.")
+    nested = fields.mapping("json_schema")
+    inner = fields if nested is None else Fields(nested, f"{path}json_schema.")
     schema = inner.mapping("schema")
     if schema is None:
         raise inner.refuse("schema", "a JSON schema is needed")
-    return JsonSchema(schema, inner.text("name") or "answer")
-
-
-def _message(at: int, entry: object) -> Mapping[str, Any]:
-    """The message as it came, once it is known that nothing of it would be lost."""
-    if not isinstance(entry, dict):
-        raise FieldError(f"messages.{at}", "expected an object with role and content")
-    role = entry.get("role")
-    if role not in _ROLES:
-        raise FieldError(f"messages.{at}.role", f"expected one of {', '.join(_ROLES)}")
-    check_parts(entry.get("content"), f"messages.{at}.content")
-    if entry.get("audio") is not None:
-        raise FieldError(f"messages.{at}.audio", "audio is not heard here")
-    if entry.get("function_call") is not None:
-        raise FieldError(f"messages.{at}.function_call", "give it as tool_calls; the older form is not understood")
-    return entry if role != "function" else {**entry, "role": "tool"}
-
-
-def check_parts(content: object, path: str) -> None:
-    """Nothing but text and pictures.
-
-    Raises:
-        FieldError: something else is among the parts.
-    """
-    if not isinstance(content, Sequence) or isinstance(content, str):
-        return
-    for at, part in enumerate(content):
-        kind = part.get("type", "text") if isinstance(part, dict) else None
-        if not isinstance(kind, str) or kind not in _TEXT_PARTS | _IMAGE_PARTS:
-            raise FieldError(
-                f"{path}.{at}", f"a part of type {str(kind)[:40]!r} cannot be passed on; text and images can"
-            )
+    inner.flag("strict")  # schemas are followed strictly wherever the provider can
+    made = JsonSchema(schema, inner.text("name") or "answer")
+    warnings += left_out(inner)
+    return made

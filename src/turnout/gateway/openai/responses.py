@@ -46,7 +46,7 @@ class ResponseAnswer:
         told = b""
         if chunk.reasoning:
             told += self._say("reasoning", chunk.reasoning, [])
-        if chunk.text:
+        if chunk.text or (chunk.logprobs and not chunk.reasoning):
             told += self._say("message", chunk.text, logprobs(chunk.logprobs))
         for call in chunk.tool_calls:
             if call.index not in self._calls:
@@ -67,7 +67,7 @@ class ResponseAnswer:
 
     def end(self, completion: Completion) -> bytes:
         """The last events."""
-        told = b"".join(self._close(at, item) for at, item in enumerate(self._items))
+        told = self._close_all()
         whole = self._whole(completion, self._items)
         kind = "response.incomplete" if whole["status"] == "incomplete" else "response.completed"
         return told + self._event(kind, response=whole)
@@ -76,8 +76,10 @@ class ResponseAnswer:
         """The end of an answer that failed."""
         failed = self._response("failed", self._items)
         failed["error"] = {"code": refusal.code, "message": refusal.message}
-        return self._event("error", code=refusal.code, message=refusal.message, param=refusal.param) + self._event(
-            "response.failed", response=failed
+        # Clients take an event with an `error` inside for an exception; the fields beside it are as it is documented.
+        told = {"code": refusal.code, "message": refusal.message, "param": refusal.param}
+        return self._event("response.failed", response=failed) + self._event(
+            "error", **told, error={**told, "type": refusal.kind}
         )
 
     def _say(self, kind: str, text: str, likely: list[dict[str, Any]]) -> bytes:
@@ -87,19 +89,19 @@ class ResponseAnswer:
             told = self._open(
                 _message_item(self._identifier, at) if kind == "message" else _reasoning_item(self._identifier, at)
             )
-            part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
             if kind == "message":
                 told += self._event(
                     "response.content_part.added",
                     item_id=self._items[at]["id"],
                     output_index=at,
                     content_index=0,
-                    part=part,
+                    part={"type": "output_text", "text": "", "annotations": [], "logprobs": []},
                 )
         at = len(self._items) - 1
         item = self._items[at]
         item["content"][0]["text"] += text
         if kind == "message":
+            item["content"][0]["logprobs"] += likely
             return told + self._event(
                 "response.output_text.delta",
                 item_id=item["id"],
@@ -113,9 +115,18 @@ class ResponseAnswer:
         )
 
     def _open(self, item: dict[str, Any]) -> bytes:
+        ended = self._close_all() if item["type"] != "function_call" else self._close_all("message", "reasoning")
         self._items.append(item)
         shown = {**item, "content": []} if "content" in item else item
-        return self._event("response.output_item.added", output_index=len(self._items) - 1, item=shown)
+        return ended + self._event("response.output_item.added", output_index=len(self._items) - 1, item=shown)
+
+    def _close_all(self, *kinds: str) -> bytes:
+        """End what was begun; calls may grow side by side, everything else one after the other."""
+        return b"".join(
+            self._close(at, item)
+            for at, item in enumerate(self._items)
+            if item["status"] != "completed" and (not kinds or item["type"] in kinds)
+        )
 
     def _close(self, at: int, item: dict[str, Any]) -> bytes:
         place = {"item_id": item["id"], "output_index": at}
@@ -124,7 +135,7 @@ class ResponseAnswer:
         if item["type"] == "message":
             part = item["content"][0]
             told += self._event(
-                "response.output_text.done", **place, content_index=0, text=part["text"], logprobs=[]
+                "response.output_text.done", **place, content_index=0, text=part["text"], logprobs=part["logprobs"]
             ) + self._event("response.content_part.done", **place, content_index=0, part=part)
         elif item["type"] == "function_call":
             told += self._event(
@@ -166,7 +177,10 @@ class ResponseAnswer:
             "incomplete_details": None,
             "instructions": body.get("instructions"),
             "metadata": body.get("metadata") or {},
-            "parallel_tool_calls": True,
+            "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
+            "reasoning": body.get("reasoning"),
+            "text": body.get("text") or {"format": {"type": "text"}},
+            "truncation": "disabled",
             "temperature": body.get("temperature"),
             "top_p": body.get("top_p"),
             "tool_choice": body.get("tool_choice") or "auto",

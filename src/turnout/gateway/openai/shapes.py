@@ -9,7 +9,15 @@ from typing import Any, Final
 from turnout.gateway.refusals import Refusal
 from turnout.types import Completion, TokenLogprob, ToolCall, Usage
 
-encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_LINE_ENDS: Final = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
+"""What ends a line in Unicode, though not in JSON: clients that read by lines, Ollama's among them, cut there."""
+
+
+def encode(value: Any) -> str:
+    """JSON in one line, whoever reads it."""
+    text = _encode(value)
+    return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
 def frame(value: Any, event: str = "") -> bytes:
@@ -26,6 +34,17 @@ def to_bytes(text: str) -> bytes:
 def error_body(refusal: Refusal) -> dict[str, Any]:
     """An error as OpenAI's clients read it."""
     return {"error": {"message": refusal.message, "type": refusal.kind, "param": refusal.param, "code": refusal.code}}
+
+
+_PREFIXES: Final = ("chatcmpl-", "cmpl-", "resp_")
+
+
+def decision_of(identifier: str) -> str:
+    """The decision behind the id of an answer, which is the same behind a prefix; a decision stays what it is."""
+    for prefix in _PREFIXES:
+        if identifier.startswith(prefix):
+            return identifier.removeprefix(prefix)
+    return identifier
 
 
 def usage(used: Usage) -> dict[str, Any] | None:
