@@ -97,6 +97,10 @@ class World:
         for kind in kinds or self.emulators:
             self.call(lambda kind=kind: self.emulators[kind].switch_on(Fault(FaultName(name), **fields)))  # type: ignore[misc]
 
+    def breaks(self) -> None:
+        """Let every stream of FAST fail after its first pieces, and nothing that comes before a stream."""
+        self.fails("error_event_mid_stream", "lmstudio", path="/v1/chat/completions", after=3)
+
     def slow(self, speed: float = 5.0) -> None:
         """Slow enough that something can happen while somebody generates."""
         for each in self.emulators.values():

@@ -14,6 +14,7 @@ from turnout.gateway.door import Door
 from turnout.gateway.keys import Keyring
 from turnout.gateway.ollama import routes as ollama_routes
 from turnout.gateway.openai import routes as openai_routes
+from turnout.gateway.openapi import document
 from turnout.gateway.replying import CLIENT
 from turnout.gateway.together import TOGETHER, Together
 from turnout.gateway.traces import Traces
@@ -51,6 +52,7 @@ def make_app(
     app.add_routes(openai_routes.ROUTES)
     app.add_routes(ollama_routes.ROUTES)
     app.add_routes(own.ROUTES)
+    app.add_routes(document.ROUTES)
     if settings.metrics:
         app.add_routes(prometheus.ROUTES)
     if settings.dashboard:

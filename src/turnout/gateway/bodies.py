@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
@@ -82,6 +82,10 @@ class Fields:
         return [
             self._path + name for name, value in self._values.items() if name not in self._read and value is not None
         ]
+
+    def holds(self, names: Set[str]) -> bool:
+        """Whether any of some names is there."""
+        return not self._values.keys().isdisjoint(names)
 
     def value(self, name: str) -> Any:
         """Whatever is there, None where nothing is."""

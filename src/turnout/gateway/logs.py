@@ -79,7 +79,8 @@ def set_up_logs(form: LogFormat, level: int = logging.INFO, *, requests: bool = 
     root.handlers[:] = [handler]
     root.setLevel(level)
     _ACCESS.setLevel(level if requests else logging.WARNING)
-    logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    for chatty in ("aiohttp", "watchfiles"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _on_one_line(text: str) -> str:

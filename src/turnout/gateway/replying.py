@@ -113,6 +113,8 @@ def told_headers(identifier: str, candidate: str, reason: str, warnings: Sequenc
 
 def header_text(text: str) -> str:
     """A text as a header may carry it: one line of visible ASCII."""
+    if len(text) <= _REASON_CHARS and text.isascii() and text.isprintable():
+        return text.strip()
     line = text[:_REASON_CHARS].encode("ascii", "replace").decode()
     return "".join(char if char.isprintable() else " " for char in line).strip()
 

@@ -32,6 +32,9 @@ class Target:
     embeds: bool = False
 
 
+_AUTOMATIC: Final = {name: Target(name, preference=preference) for name, preference in AUTO.items()}
+
+
 def find_target(name: str, configuration: Configuration, snapshot: Snapshot) -> Target:
     """What a name means: auto, an ensemble, a voice, a candidate, or the language model of exactly one candidate.
 
@@ -39,6 +42,8 @@ def find_target(name: str, configuration: Configuration, snapshot: Snapshot) -> 
         RefusedError: nothing, or several things; it says what was probably meant.
     """
     plain = name.strip()
+    if plain in AUTO:
+        return _AUTOMATIC[plain]
     candidates, embedders = _candidates(configuration, snapshot), embedding_candidates(snapshot)
     everybody = list(dict.fromkeys((*candidates, *embedders)))
     for known in (plain, plain.removesuffix(_LATEST)):

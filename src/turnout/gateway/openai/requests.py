@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -47,6 +48,9 @@ _TOO_MUCH: Final = {
     "moderation": "nothing is moderated here",
 }
 """What would change the answer: refused, because an answer without it is another one."""
+
+_DRAWN_BY: Final = frozenset(entry.name for entry in dataclasses.fields(Sampling)) | {"max_completion_tokens"}
+_AS_USUAL: Final = Sampling()
 
 MOST_STOPS: Final = 16
 MOST_TOP_LOGPROBS: Final = 20
@@ -133,9 +137,10 @@ def refuse_too_much(fields: Fields) -> None:
     Raises:
         FieldError: something of it is asked for.
     """
-    for name, why in _TOO_MUCH.items():
-        if fields.value(name) is not None:
-            raise fields.refuse(name, why)
+    if fields.holds(_TOO_MUCH.keys()):
+        for name, why in _TOO_MUCH.items():
+            if fields.value(name) is not None:
+                raise fields.refuse(name, why)
     if (fields.whole("n", least=1, most=128) or 1) > 1:
         raise fields.refuse("n", "one answer is given; ask again, or an ensemble, for more")
     modalities = fields.value("modalities")
@@ -154,6 +159,8 @@ def left_out(fields: Fields) -> list[str]:
 
 
 def _sampling(fields: Fields, *, logprobs: bool, top_logprobs: int) -> Sampling:
+    if not (logprobs or fields.holds(_DRAWN_BY)):  # most requests say nothing of it
+        return _AS_USUAL
     newer, older = fields.whole("max_completion_tokens", least=1), fields.whole("max_tokens", least=1)
     return Sampling(
         temperature=fields.number("temperature", least=0, most=2),
