@@ -241,12 +241,11 @@ def test_what_no_candidate_can_do_is_told_once(client: OpenAI) -> None:
 @pytest.mark.parametrize("fault", ["reset_mid_stream", "swallowed_error", "missing_terminator", "truncated_body"])
 def test_a_stream_that_breaks_ends_in_an_exception(world: World, client: OpenAI, fault: str) -> None:
     world.fails(fault)
-    said = []
     with (
         pytest.raises(APIError) as broken,
         client.chat.completions.create(model="auto", messages=[{"role": "user", "content": LONG}], stream=True) as told,
     ):
-        said += [chunk.choices[0].delta.content for chunk in told]
+        list(told)
     assert broken.value.code in ("broken_answer", "no_answer")
 
 

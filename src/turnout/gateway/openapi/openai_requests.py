@@ -88,11 +88,14 @@ _TOOL_CHOICE: Final = either(
     {"type": "null"},
 )
 _SCHEMA: Final = record({"schema": JSON_OBJECT}, {"name": maybe(TEXT), "strict": maybe(FLAG), "description": ANYTHING})
+_ANY_TEXT: Final = record({}, {"type": {"type": "null"}}, description="The same as text.")
 _FORMAT: Final = either(
+    _ANY_TEXT,
     record({"type": words("text", "json_object")}),
     record({"type": {"const": "json_schema"}, "json_schema": _SCHEMA}),
 )
 _FLAT_FORMAT: Final = either(
+    _ANY_TEXT,
     record({"type": words("text", "json_object")}),
     record({"type": {"const": "json_schema"}, "schema": JSON_OBJECT}, {"name": maybe(TEXT), "strict": maybe(FLAG)}),
 )

@@ -46,7 +46,9 @@ def maybe(schema: Schema, description: str = "") -> Schema:
     """It, or null; in a request null is the same as nothing."""
     kind = schema.get("type")
     made = (
-        {**schema, "type": [kind, "null"]} if isinstance(kind, str) and "enum" not in schema else either(schema, NULL)
+        {**schema, "type": [kind, "null"]}
+        if isinstance(kind, str) and not {"enum", "const"} & schema.keys()
+        else either(schema, NULL)
     )
     return {**made, "description": description} if description else made
 
