@@ -121,6 +121,8 @@ def litellm(folder: Path, upstream: int, python: Path) -> Iterator[tuple[int, su
         "    litellm_params:\n"
         f"      {{model: openai/fixed, api_base: 'http://127.0.0.1:{upstream}/v1', api_key: none}}\n"
         "litellm_settings: {telemetry: false, num_retries: 0}\n"
+        # No keys, as Turnout has none on its own machine.
+        "general_settings: {dangerously_permit_weak_or_unset_master_key: true}\n"
     )
     command = [str(python.parent / "litellm"), "--config", str(configuration), "--port", str(port)]
     command += ["--host", "127.0.0.1", "--num_workers", "1"]

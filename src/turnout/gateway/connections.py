@@ -110,6 +110,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it repeats what was sent
     ) -> web.StreamResponse:
         """The answer to what is no HTTP. Neither it nor the log repeats what was sent."""
+        if isinstance(exc, ConnectionError):  # the client has gone in the middle of an answer, which is its right
+            raise exc
         if status >= 500:
             logger.error("a connection failed inside", exc_info=exc)
             refusal = Refusal(500, "internal_error", "the gateway failed inside; its log says more", is_final=True)

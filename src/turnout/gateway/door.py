@@ -20,7 +20,7 @@ from turnout.config.gateway import Gateway
 from turnout.gateway.connections import SERVER
 from turnout.gateway.hosts import host_name
 from turnout.gateway.keys import Keyring
-from turnout.gateway.logs import log_request
+from turnout.gateway.logs import is_look, log_request
 from turnout.gateway.ollama.shapes import error_body as ollama_error
 from turnout.gateway.openai.shapes import encode, error_body, to_bytes
 from turnout.gateway.own import STOPPING
@@ -184,7 +184,7 @@ class Door:
             or http.path.startswith("/page/")
         ):
             return nullcontext("")
-        return self._keyring.admitted(_key(http))  # type: ignore[return-value]
+        return self._keyring.admitted(_key(http), counts=not is_look(http))  # type: ignore[return-value]
 
 
 def _key(http: web.Request) -> str | None:

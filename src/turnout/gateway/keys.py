@@ -146,13 +146,16 @@ class Keyring:
         self._uses: dict[str, _Use] = {}
 
     @contextmanager
-    def admitted(self, key: str | None) -> Iterator[str]:
-        """Let one request in; the value is whose key it is.
+    def admitted(self, key: str | None, *, counts: bool = True) -> Iterator[str]:
+        """Let one request in; the value is whose key it is. One that does not count looks at the gateway itself.
 
         Raises:
             RefusedError: no key, an unknown one, or too many requests with it.
         """
         found = self._find(key)
+        if not counts:
+            yield found.name
+            return
         use = self._uses.setdefault(found.name, _Use())
         use.take(found, self._limits, self._now())
         try:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from aiohttp import web
 
 _TOLD: Final = web.RequestKey("turnout_told", tuple)
+_LOOKED_AT: Final = frozenset({"/", "/favicon.ico", "/healthz", "/readyz", "/metrics"})
 _ACCESS: Final = logging.getLogger("turnout.gateway.access")
 
 _PATH_CHARS: Final = 200
@@ -23,9 +24,15 @@ def note(http: web.BaseRequest, decision: str, candidate: str, reason: str) -> N
     http[_TOLD] = (decision, candidate, reason)
 
 
+def is_look(http: web.BaseRequest) -> bool:
+    """Whether a request only looks at the gateway itself, as the page and whoever watches over it do every few seconds."""
+    return http.method in ("GET", "HEAD") and (http.path in _LOOKED_AT or http.path.startswith(("/turnout/", "/page/")))
+
+
 def log_request(http: web.BaseRequest, status: int, started_s: float, *, caller: str = "", code: str = "") -> None:
     """One line: who asked for what, what came of it, how long that took."""
-    if not _ACCESS.isEnabledFor(logging.INFO):
+    level = logging.DEBUG if status < 400 and is_look(http) else logging.INFO
+    if not _ACCESS.isEnabledFor(level):
         return
     decision, candidate, reason = http.get(_TOLD, ("", "", ""))
     fields = {
@@ -39,7 +46,7 @@ def log_request(http: web.BaseRequest, status: int, started_s: float, *, caller:
         "reason": reason,
         "code": code,
     }
-    _ACCESS.info("request", extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+    _ACCESS.log(level, "request", extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
 
 class JsonLines(logging.Formatter):

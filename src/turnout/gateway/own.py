@@ -9,7 +9,7 @@ from aiohttp import web
 from turnout.execution.leaning import KINDS
 from turnout.gateway.bodies import Fields, read_body
 from turnout.gateway.openai.requests import chat_request
-from turnout.gateway.openai.shapes import encode, to_bytes
+from turnout.gateway.openai.shapes import decision_of, encode, to_bytes
 from turnout.gateway.replying import CALLER, CLIENT, told_headers
 from turnout.gateway.targets import find_target
 from turnout.gateway.together import TOGETHER
@@ -51,7 +51,7 @@ async def route(http: web.Request) -> web.StreamResponse:
 async def feedback(http: web.Request) -> web.StreamResponse:
     """POST /turnout/feedback: what a user says about an answer, by the id of its decision. It is kept when this returns."""
     fields = Fields(await read_body(http))
-    decision, kind = fields.text("decision"), fields.one_of("kind", tuple(KINDS))
+    decision, kind = decision_of(fields.text("decision")), fields.one_of("kind", tuple(KINDS))
     if not decision:
         raise fields.refuse("decision", "the x-turnout-decision of an answer is needed")
     if not kind:
