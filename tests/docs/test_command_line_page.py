@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^\$ (.*)$", PAGE, re.M)
 SLOW = ("train", "evaluate", "promote", "import")  # the README's test runs them
-ENDLESS = ("emulate",)
+ENDLESS = ("emulate", "serve")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ COMMANDS = [
 ]
 
 
-NEED_A_PROVIDER = {"ask", "chat", "feedback", "status"}
+NEED_A_PROVIDER = {"ask", "chat", "feedback", "serve", "status"}
 """Run against an emulator by the test of the page about the command line."""
 
 

@@ -247,6 +247,24 @@ async def test_a_candidate_that_is_left_alone_says_so(clock: FakeClock) -> None:
         assert (state.breaker, state.problem) == ("half_open", "")
 
 
+async def test_one_that_is_just_being_tried_again_is_left_to_that_request(clock: FakeClock) -> None:
+    provider, go = ScriptedProvider(clock=clock), asyncio.Event()
+    provider.plays([InternalError("crash")], [go, answer()])
+    breaker = BreakerSettings(minimum_calls=1, open_s=10, probes=1)
+    async with fleet_of(clock, provider, settings={"breaker": breaker}) as fleet:
+        with pytest.raises(InternalError):
+            await fleet.complete("local/small", HELLO)
+        clock.advance(10)
+        probe = asyncio.create_task(fleet.complete("local/small", HELLO))
+        while not provider.open:
+            await asyncio.sleep(0)
+        assert "another request" in fleet.snapshot().candidates["local/small"].problem
+        go.set()
+        await probe
+        state = fleet.snapshot().candidates["local/small"]
+        assert (state.breaker, state.problem) == ("closed", "")
+
+
 @pytest.mark.parametrize(
     ("loads", "problem"),
     [(True, "not among the language models of the provider"), (False, "")],

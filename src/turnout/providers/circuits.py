@@ -81,9 +81,19 @@ class Circuits:
         Raises:
             CircuitOpenError: with the seconds until one may be.
         """
+        breaker = self._refusing(model)
+        if breaker is not None:
+            raise self._refused(model, breaker)
+
+    def refuses(self, model: str) -> bool:
+        """Whether a call would not be let pass now: left alone, or tried by somebody else at this moment."""
+        return self._refusing(model) is not None
+
+    def _refusing(self, model: str) -> Breaker | None:
         for breaker in (self._whole, self._each.get(model)):
             if breaker is not None and breaker.retry_after_s is not None:
-                raise self._refused(model, breaker)
+                return breaker
+        return None
 
     def admit(self, model: str) -> Admission:
         """Let one call pass.

@@ -228,8 +228,10 @@ class Fleet:
         # Clouds answer to aliases that they do not list; a provider that loads knows all it has.
         if not problem and known is None and lane.provider.loads:
             problem = "not among the language models of the provider"
-        if not problem and breaker == "open":
-            problem = "left alone after failures"
+        if not problem and lane.circuits.refuses(model):
+            problem = (
+                "left alone after failures" if breaker == "open" else "tried again after failures by another request"
+            )
         schedule, speeds = lane.queue.schedule, self._estimates.speeds(candidate)
         return CandidateState(
             candidate=candidate,

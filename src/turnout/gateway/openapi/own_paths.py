@@ -97,7 +97,7 @@ _READY["get"]["responses"]["503"] = {
     "description": "It stops, or nobody can be asked.",
     "content": json_content(ref("Readiness"), {"status": "stopping"}),
 }
-_LIMIT: Final[Schema] = between(1, 500, "integer")
+_LIMIT: Final[Schema] = between(least=1, most=500, kind="integer")
 
 PATHS: Final[dict[str, Any]] = {
     "/turnout/route": {
