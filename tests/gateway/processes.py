@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path

@@ -105,7 +105,7 @@ def test_a_file_of_keys_that_is_not_there_ends_it(tmp_path: Path, url: str) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_signal_ends_it_with_0(tmp_path: Path, url: str, number: int, workers: int) -> None:
     with served(tmp_path, url, workers=workers) as running:
         assert chat(running.url).status == 200
@@ -115,7 +115,7 @@ def test_a_signal_ends_it_with_0(tmp_path: Path, url: str, number: int, workers:
         assert is_refused(running.url)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_is_under_way_comes_to_its_end(
     tmp_path: Path, url: str, provider: tuple[str, Emulator], workers: int
 ) -> None:
@@ -151,7 +151,7 @@ def test_it_says_that_it_stops_before_it_refuses(tmp_path: Path, url: str, provi
         assert answer.result.status == 200
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_second_signal_waits_for_nobody(
     tmp_path: Path, url: str, provider: tuple[str, Emulator], workers: int
 ) -> None:
@@ -168,6 +168,7 @@ def test_a_second_signal_waits_for_nobody(
             assert answer.result.status == 200 and not answer.result.text
 
 
+@pytest.mark.slow
 def test_patience_ends(tmp_path: Path, url: str, provider: tuple[str, Emulator]) -> None:
     with served(tmp_path, url, drain_s=0.5) as running:
         address = running.url
@@ -184,6 +185,7 @@ def test_patience_ends(tmp_path: Path, url: str, provider: tuple[str, Emulator])
 # Several workers
 
 
+@pytest.mark.slow
 def test_each_worker_answers(tmp_path: Path, url: str) -> None:
     with served(tmp_path, url, workers=2) as running:
         until(lambda: ask(f"{running.url}/turnout/status").json["workers"] == 2, PATIENCE_S)
@@ -226,6 +228,7 @@ def test_no_worker_is_left_when_the_one_that_started_them_is_killed(tmp_path: Pa
         assert is_refused(running.url)
 
 
+@pytest.mark.slow
 def test_all_workers_end_together(tmp_path: Path, url: str) -> None:
     with served(tmp_path, url, workers=3) as running:
         assert chat(running.url).status == 200
