@@ -45,9 +45,8 @@ def connected(url: str, within_s: float = BUDGET_S) -> socket.socket:
     return socket.create_connection((parts.hostname, parts.port), timeout=within_s)
 
 
-def receive(sock: socket.socket, *, bodiless: bool = False) -> Answered:
-    """The next answer."""
-    content = b""
+def receive(sock: socket.socket, *, bodiless: bool = False, content: bytes = b"") -> Answered:
+    """The next answer, of which some content may be here already."""
     while b"\r\n\r\n" not in content:
         if not (piece := _read(sock)):
             return Answered(0, {}, content)
@@ -57,7 +56,7 @@ def receive(sock: socket.socket, *, bodiless: bool = False) -> Answered:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     status = int(first.split()[1])
     if status == 100:
-        return receive(sock)
+        return receive(sock, bodiless=bodiless, content=body)  # the answer itself may have come along
     length = 0 if bodiless or status in (204, 304) else headers.get("content-length")
     while length is None or len(body) < int(length):
         if not (piece := _read(sock)):

@@ -280,7 +280,8 @@ def test_nothing_scrolls_sideways(yard: Yard, page: Page, width: int) -> None:
     page.find("#prompt").send_keys(SHORT)
     page.click("#explain")
     page.find("#explained-title")
-    assert page.run("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    # Drawings take the width of the page a moment after it.
+    page.until(lambda: page.run("return document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
     assert audit(page, "outside") == []
     narrowest = "return Math.min(...[...document.querySelectorAll('.decisions td.prompt')].map((it) => it.clientWidth))"
     assert page.run(narrowest) >= 120

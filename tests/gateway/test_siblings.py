@@ -151,7 +151,8 @@ def test_the_command_starts_workers_that_know_each_other(tmp_path: Path) -> None
         assert process.stderr is not None
         with process, process.stderr:
             try:
-                gateway = process.stderr.readline().split()[-1]
+                told = next(line for line in process.stderr if line.startswith("turnout serves"))  # behind lines of log
+                gateway = told.split()[-1]
                 (folder,) = Path(short).glob("turnout-*")
                 assert stat.S_IMODE(folder.stat().st_mode) == 0o700
                 until(lambda: len(list(folder.glob("*.sock"))) == 2, 3 * BUDGET_S)
