@@ -6,8 +6,8 @@ fit of `partial` are about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +54,11 @@ class LoggedDecisions:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
         """The given rows only, by position or by mask."""
         at = np.flatnonzero(rows) if rows.dtype == bool else rows
-        own = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        taken = {
-            name: value.take(at) if isinstance(value, FeatureTable) else value[at]
-            for name, value in own.items()
-            if name != "candidates"
-        }
-        return replace(self, **taken)
+        taken: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        for name, value in taken.items():
+            if name != "candidates":
+                taken[name] = value.take(at) if isinstance(value, FeatureTable) else value[at]
+        return type(self)(**taken)
 
     @property
     def scored(self) -> NDArray[np.bool_]:
