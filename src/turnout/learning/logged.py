@@ -53,7 +53,7 @@ class LoggedDecisions:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
         """The given rows only, by position or by mask."""
-        at = np.flatnonzero(rows) if rows.dtype == bool else rows
+        at = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
         taken: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         for name, value in taken.items():
             if name != "candidates":
