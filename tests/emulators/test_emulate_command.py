@@ -16,8 +16,10 @@ import pytest
 from turnout.cli import emulate
 from turnout.errors import ConfigurationError
 
+# A shell that starts the tests in the background has its children ignore Ctrl-C; a terminal has not.
 SCRIPT = """
-import argparse, sys
+import argparse, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from turnout.cli import emulate
 parser = argparse.ArgumentParser(prog="turnout")
 shared = argparse.ArgumentParser(add_help=False)
@@ -59,7 +61,10 @@ def test_it_serves_says_where_and_ends_quietly_when_interrupted() -> None:
         with urllib.request.urlopen(f"{said['base_url']}/_emulator/state", timeout=5) as response:
             assert json.load(response)["faults"][0]["name"] == "busy_503"
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=10)
+        try:
+            rest = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 0 and rest == ("", "")
 
 
