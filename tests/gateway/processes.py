@@ -68,11 +68,7 @@ class Served:
     @property
     def workers(self) -> list[psutil.Process]:
         """The processes that answer, where there are several."""
-        return [
-            each
-            for each in psutil.Process(self.process.pid).children()
-            if any("spawn_main" in word for word in each.cmdline())
-        ]
+        return [each for each in psutil.Process(self.process.pid).children() if _answers(each)]
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -80,6 +76,14 @@ class Served:
     def end(self) -> int:
         """Wait for the end; the exit code."""
         return self.process.wait(PATIENCE_S)
+
+
+def _answers(process: psutil.Process) -> bool:
+    """Whether it is a worker that lives; one that has just been killed stays a zombie for a moment."""
+    try:
+        return any("spawn_main" in word for word in process.cmdline())
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
+        return False
 
 
 @contextmanager

@@ -919,7 +919,7 @@ async def drips(connection: Connection) -> None:
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_server_that_drips_does_not_outlive_the_total(transport: str, streamed: bool) -> None:
-    limits = clock(total_s=0.1, chunk_s=0.05, first_token_s=0.05)
+    limits = clock(total_s=0.5, chunk_s=5, first_token_s=5)
     before = time.monotonic()
     async with serving(drips) as server, client(server.url, transport) as made:
         with pytest.raises(ProviderTimeoutError) as caught:
