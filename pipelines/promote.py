@@ -1,7 +1,7 @@
 """Promote: make a registered predictor the champion that serves.
 
 The version is downloaded, loaded as serving would load it, and only then written over `models/champion`, in one
-rename; the alias moves last. Rolling back is promoting an earlier version.
+rename; the alias moves last. Rolling back is promoting the version before.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ def run(*, version: str = "challenger", client: mlflow.MlflowClient | None = Non
         number, path = tracking.download(client, version, Path(folder))
         predictor = load(path)
         save(predictor, champion_folder())
-    client.set_registered_model_alias(tracking.REGISTERED_MODEL, "champion", number)
+    tracking.crown(client, number)
     return {"version": number, "champion": str(champion_folder()), "candidates": list(predictor.candidates)}

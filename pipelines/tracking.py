@@ -23,6 +23,8 @@ from turnout.predictor import Predictor, save
 EXPERIMENT = "turnout"
 REGISTERED_MODEL = "turnout-predictor"
 PREDICTOR = "predictor"
+CHAMPION, PREVIOUS = "champion", "previous"
+"""Aliases: what serves, and what served before it."""
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -89,3 +91,14 @@ def download(client: mlflow.MlflowClient, version_or_alias: str, folder: Path) -
             f"the registry has no predictor {version_or_alias!r}; 'turnout train' makes one"
         ) from error
     return str(found.version), Path(path)
+
+
+def crown(client: mlflow.MlflowClient, version: str) -> None:
+    """Move the champion's alias to a version; the one that had it becomes the previous champion."""
+    try:
+        before = str(client.get_model_version_by_alias(REGISTERED_MODEL, CHAMPION).version)
+    except MlflowException:
+        before = ""  # the first champion
+    if before and before != version:
+        client.set_registered_model_alias(REGISTERED_MODEL, PREVIOUS, before)
+    client.set_registered_model_alias(REGISTERED_MODEL, CHAMPION, version)

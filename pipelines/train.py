@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import mlflow
 from turnout_pipelines import promote, tracking
 from turnout_pipelines.report import log_evaluation
+from turnout_pipelines.sources import say
+from turnout_pipelines.versions import versions
 
 from turnout.config.paths import champion_folder
 from turnout.errors import ArtifactError, TooFewRowsError
@@ -27,8 +26,6 @@ from turnout.predictor.fit import Fitted, fit
 
 MIN_PROMPTS = 50
 """With fewer prompts than this the figures say nothing and the trees cannot grow."""
-
-LIBRARIES = ("numpy", "scikit-learn", "scipy", "pandas")
 
 
 def run(
@@ -47,13 +44,13 @@ def run(
         DataError: a table breaks its contract or is too small.
     """
     started = time.perf_counter()
-    _say("reading outcomes ...")
+    say("reading outcomes ...")
     table = read_outcomes(outcomes, datasets)
     chosen = tuple(candidates) or table.cheapest_first()
     table = table.select(chosen)
     if len(table.prompts) < MIN_PROMPTS:
         raise TooFewRowsError(f"training needs at least {MIN_PROMPTS} prompts, the table has {len(table.prompts)}")
-    _say(f"{len(table.prompts):,} prompts, {len(chosen)} candidates, cheapest first: {', '.join(chosen)}")
+    say(f"{len(table.prompts):,} prompts, {len(chosen)} candidates, cheapest first: {', '.join(chosen)}")
     features = extract_all(table.prompts["prompt"].tolist())
     client = tracking.start()
     parameters = {
@@ -68,11 +65,11 @@ def run(
         "use_other_models": use_other_models,
     }
     with tracking.run("train", parameters) as run_id:
-        _say(f"evaluating on held-out folds ({n_folds} by group) ...")
+        say(f"evaluating on held-out folds ({n_folds} by group) ...")
         judged = evaluate(
             table, chosen, n_folds=n_folds, seed=seed, use_other_models=use_other_models, features=features
         )
-        _say("fitting on everything ...")
+        say("fitting on everything ...")
         data = training_data(table, chosen, features, use_other_models=use_other_models)
         fitted = fit(data, _info(table, parameters, judged), seed=seed)
         log_evaluation(table, judged, importance=dict(zip(FEATURE_NAMES, fitted.feature_gain.tolist(), strict=True)))
@@ -107,7 +104,7 @@ def _info(table: OutcomeTable, parameters: dict[str, Any], judged: Evaluation) -
             "mean_score": {name: round(float(table.scores[name].mean()), 4) for name in judged.candidates},
         },
         "metrics": {name: round(figure.value, 4) for name, figure in judged.figures.items()},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in (*LIBRARIES, "turnout")}},
+        "versions": versions(),
     }
 
 
@@ -129,7 +126,3 @@ def _decide(judged: Evaluation, fingerprint: str) -> tuple[bool, str]:
 
 def _calibration(fitted: Fitted, cheapest: Any) -> float:
     return round(calibration_error(fitted.out_of_fold[:, 0], cheapest), 4)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ TurnoutError
 │   └── ArtifactMismatchError
 ├── MissingExtraError       the operation needs an optional dependency that is not installed
 ├── HistoryError            the history cannot be opened, read or changed as asked
+├── TrainingBusyError       another training of the same predictors is under way
 └── ProviderError           one attempt failed; carries provider, model, retryable, retry_after_s, partial_text
     ├── UnreachableError        nothing answers at the address, or the connection broke before an answer began
     ├── AuthenticationError     the provider refuses the key, or the account behind it
@@ -137,6 +138,10 @@ class MissingExtraError(TurnoutError):
 
 class HistoryError(TurnoutError):
     """The history cannot be opened, read or changed as asked; recording never raises it."""
+
+
+class TrainingBusyError(TurnoutError):
+    """Another training writes into the same folder of predictors."""
 
 
 class ProviderError(TurnoutError):

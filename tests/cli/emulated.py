@@ -61,6 +61,7 @@ def configure(path: Path, *, history: bool = True, **providers: str) -> Path:
         "resources": {"memory": {"reserve_mb": 0, "max_percent": 100}},
         "history": {"enabled": history, "url": f"sqlite:///{path.parent / 'state' / 'history.db'}"},
         "gateway": {"port": 0},
+        "hybrid": {"exploration": {"enabled": False}},
         "voices": {"explorer": {"system_prompt": "You explore."}},
         "ensembles": {"council": {"kind": "best_of", "answers": 2, "description": "Two answers, the better one."}},
     }

@@ -51,7 +51,7 @@ history: {enabled: false}
 hybrid: {enabled: false}
 """
 """Looked at once; no log but where a test wants one; in the configured order, whatever speeds a busy machine shows."""
-ROUTED = "performance: {health: {interval_s: 3600, max_age_s: 7200}}"
+ROUTED = "performance: {health: {interval_s: 3600, max_age_s: 7200}}\nhybrid: {exploration: {enabled: false}}"
 BUDGET_S = 15.0
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.execution.fakes import decided, ranked
 
 from turnout.execution.asked import Asked
 from turnout.execution.histogram import LONGEST_S, SHORTEST_S, Histogram
@@ -97,6 +99,16 @@ def test_a_fresh_count_knows_nothing_and_divides_by_nothing() -> None:
     assert snapshot.total.requests == 0
     assert snapshot.total.escalated_share is None and snapshot.total.response.p50_s is None
     json.dumps(snapshot.to_json())
+
+
+def test_what_was_explored_and_what_the_challenger_decided_is_counted() -> None:
+    metrics = Metrics()
+    for fields in ({"decided_by": "explore"}, {"arm": "challenger"}, {}):
+        decision = decided(ranked(SMALL), ranked(LARGE), **fields)
+        metrics.served(replace(served(tried(SMALL, said=answer(SMALL))), decision=decision))
+    total = metrics.snapshot().total
+    assert (total.explored, total.canary, total.compared, total.agreed_share) == (1, 1, 0, None)
+    assert (total.candidates[SMALL].explored, total.candidates[SMALL].canary) == (1, 1)
 
 
 def test_an_answered_request_counts_for_its_candidate_and_provider() -> None:

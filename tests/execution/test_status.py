@@ -11,6 +11,8 @@ from turnout import Router
 from turnout.config.live import LiveStatus
 from turnout.config.problems import Problem
 from turnout.config.tree import Origin
+from turnout.execution.drift_note import Alarm, Drift
+from turnout.execution.following import Challenging
 from turnout.execution.metrics import Metrics
 from turnout.execution.status import status
 from turnout.types import CandidateState, LanguageModel, ProviderState, Resources, Snapshot, Speeds
@@ -42,6 +44,8 @@ SNAPSHOT = Snapshot(
     },
     resources=Resources(sampled_s=99.0, ram_total_bytes=16, ram_free_bytes=8, cpu_share=0.25),
 )
+
+DRIFT = Drift(70.0, (Alarm("speed", "ollama/large", 60.0, "it is slower"),), 9)
 
 
 def test_a_candidate_is_told_with_everything_that_its_provider_says() -> None:
@@ -83,12 +87,44 @@ def test_the_predictor_says_when_it_was_trained_and_whom_it_knows(router: Router
     assert told.candidates == router.candidates
 
 
+def test_the_predictor_says_since_when_it_serves_and_what_is_wrong_with_a_newer_one(router: Router) -> None:
+    found = status(
+        SNAPSHOT, fingerprint="abc", uptime_s=5.0, predictor=router.predictor, since=50.0, problem="it was altered"
+    ).predictor
+    assert found is not None and (found.since, found.problem) == (50.0, "it was altered")
+
+
+def test_the_challenger_is_told_with_what_came_of_comparing_it(router: Router) -> None:
+    assert router.predictor is not None
+    metrics = Metrics()
+    for rival in ("lmstudio/small", "ollama/large"):
+        metrics.compared("ollama/large", rival)
+    told = status(
+        SNAPSHOT,
+        fingerprint="abc",
+        uptime_s=5.0,
+        challenger=Challenging(router.predictor, 60.0, "shadow", ""),
+        metrics=metrics.snapshot(),
+    ).challenger
+    assert told is not None and (told.mode, told.since) == ("shadow", 60.0)
+    assert (told.compared, told.agreement_share, told.canary_requests) == (2, 0.5, 0)
+
+
+def test_drift_is_told_as_it_was_found() -> None:
+    found = status(SNAPSHOT, fingerprint="abc", uptime_s=5.0, drift=DRIFT).to_json()["drift"]
+    assert found["checked_at"] == 70.0 and found["decisions"] == 9
+    assert found["alarms"] == [{"kind": "speed", "candidate": "ollama/large", "since": 60.0, "text": "it is slower"}]
+
+
 def test_json_has_the_same_keys_whatever_is_known(router: Router) -> None:
+    assert router.predictor is not None
     full = status(
         SNAPSHOT,
         fingerprint="abc",
         uptime_s=5.0,
         predictor=router.predictor,
+        challenger=Challenging(router.predictor, 60.0, "canary", ""),
+        drift=DRIFT,
         threshold=0.7,
         metrics=Metrics().snapshot(),
         history={"waiting": 0},
@@ -105,7 +141,7 @@ def test_json_has_the_same_keys_whatever_is_known(router: Router) -> None:
         "vram_total_bytes": None,
         "vram_free_bytes": None,
     }
-    assert empty["predictor"] is None and empty["metrics"] is None
+    assert empty["predictor"] is empty["challenger"] is empty["drift"] is None and empty["metrics"] is None
 
 
 def test_the_status_cannot_be_changed() -> None:

@@ -13,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.gateway.plain import ask, chat
 from tests.gateway.world import FAST, PLAIN, World, opened
 
+from turnout.execution.drift_note import Alarm, Drift
 from turnout.execution.histogram import Histogram
+from turnout.execution.status import ChallengerStatus, ConfigurationStatus, PredictorStatus, Status
 from turnout.execution.tallies import MOST_NAMES, Tally
 from turnout.gateway import prometheus
 from turnout.types import Attempt, Tried, Usage
@@ -122,6 +124,47 @@ def without_metrics(tmp_path: Path) -> Iterator[World]:
 
 def test_nothing_is_there_where_metrics_are_switched_off(without_metrics: World) -> None:
     assert ask(f"{without_metrics.url}/metrics").status == 404
+
+
+def test_what_was_learned_is_told_with_what_drifted() -> None:
+    predictor = {"version": "one", "trained_at": "then", "candidates": (FAST,)}
+    against = {"since": 5.0, "problem": "", "compared": 4, "agreement_share": 0.75, "canary_requests": 2}
+    status = Status(
+        version="1",
+        taken_at=0.0,
+        uptime_s=0.0,
+        configuration=ConfigurationStatus(fingerprint="f"),
+        predictor=PredictorStatus(**predictor, problem="it was altered"),
+        challenger=ChallengerStatus(**predictor, **against, mode="shadow"),
+        drift=Drift(9.0, (Alarm("speed", FAST, 1.0, "slower"), Alarm("speed", PLAIN, 1.0, "slower"))),
+    )
+    families = {family.name: family for family in prometheus._learned(status)}
+    alarms = {one.labels["kind"]: one.value for one in families["turnout_drift_alarms"].samples}
+    assert alarms == {"success": 0, "calibration": 0, "features": 0, "speed": 2, "language_model": 0}
+    (info,) = families["turnout_challenger_info"].samples
+    assert info.labels == {"version": "one", "trained_at": "then", "mode": "shadow"}
+    assert families["turnout_challenger_agreement_ratio"].samples[0].value == 0.75
+    assert families["turnout_predictor_problem"].samples[0].value == 1
+
+
+def test_what_was_drawn_is_counted_by_candidate() -> None:
+    tally = Tally()
+    tally.compared(FAST, PLAIN)
+    tally.compared(PLAIN, PLAIN)
+    tally.of(FAST).explored += 3
+    tally.of(PLAIN).canary += 2
+    told = {
+        (sample.name, sample.labels["candidate"]): sample.value
+        for family in prometheus._candidates(tally)
+        for sample in family.samples
+        if len(sample.labels) == 1 and sample.value
+    }
+    assert told == {
+        ("turnout_explored_total", FAST): 3,
+        ("turnout_canary_requests_total", PLAIN): 2,
+        ("turnout_challenger_compared_total", PLAIN): 2,
+        ("turnout_challenger_agreed_total", PLAIN): 1,
+    }
 
 
 def test_labels_are_bounded_whatever_the_traffic() -> None:

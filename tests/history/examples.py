@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table
 from sqlalchemy.exc import OperationalError
 
-from turnout.history import AttemptRecord, DecisionRecord, FeedbackRecord, OutcomeRecord, Record
+from turnout.history import AttemptRecord, DecisionRecord, FeedbackRecord, LanguageModelRecord, OutcomeRecord, Record
 from turnout.history.encoding import Encoder
 from turnout.history.fingerprints import Fingerprints
 from turnout.history.rows import Row, read_line
@@ -48,6 +48,11 @@ def outcome(decision_id: str, **changes: Any) -> OutcomeRecord:
 
 def feedback(decision_id: str, **changes: Any) -> FeedbackRecord:
     return FeedbackRecord(**{"id": name(), "decision_id": decision_id, "kind": "good", **changes})
+
+
+def language_model(**changes: Any) -> LanguageModelRecord:
+    fields: dict[str, Any] = {"id": name(), "candidate": "local/small", "identity": "a.b.c.d.e"}
+    return LanguageModelRecord(**{**fields, **changes})
 
 
 def family(**changes: Any) -> list[Record]:
@@ -189,4 +194,5 @@ feedbacks = st.builds(
     comment=texts,
     created_at=times,
 )
-strange_records = st.one_of(decisions, attempts, outcomes, feedbacks)
+language_models = st.builds(LanguageModelRecord, id=ids, candidate=texts, identity=texts, first_seen_at=times)
+strange_records = st.one_of(decisions, attempts, outcomes, feedbacks, language_models)

@@ -17,7 +17,7 @@ from tests.history.postgres import PostgresServer
 from turnout.errors import HistoryError, MissingExtraError
 from turnout.history.database import Database, is_about_data, told
 from turnout.history.store import Store
-from turnout.history.tables import decisions
+from turnout.history.tables import decisions, metadata
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_tables_that_were_dropped_are_made_again(url: str) -> None:
     store = Store(Database(url))
     store.insert(rows(*family()))
     with store.database.writing() as connection:
-        for name in ("decisions", "attempts", "outcomes", "feedback", "erasures", "schema_version"):
-            connection.execute(text(f"DROP TABLE {name}"))
+        for table in metadata.tables:
+            connection.execute(text(f"DROP TABLE {table}"))
     with pytest.raises(Exception, match="erasures"):
         store.insert(rows(*family()))
     store.database.doubt()

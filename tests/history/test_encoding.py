@@ -30,7 +30,7 @@ from tests.history.examples import (
 )
 
 from turnout.features import extract
-from turnout.history import AttemptRecord, DecisionRecord, PromptMode, Record, unpack_features
+from turnout.history import AttemptRecord, DecisionRecord, LanguageModelRecord, PromptMode, Record, unpack_features
 from turnout.history.direct import Attempted, Decided
 from turnout.history.encoding import MAX_ANSWER_CHARS, MAX_COMMENT_CHARS, MAX_PROMPT_CHARS, MAX_TEXT_CHARS, Encoder
 from turnout.history.fingerprints import Fingerprints
@@ -174,6 +174,13 @@ def test_an_outcome_and_feedback_come_back_in_every_column() -> None:
         "comment": "fine",
         "created_at": 2.5,
     }
+
+
+def test_a_language_model_comes_back_in_every_column() -> None:
+    record = LanguageModelRecord(id="l1", candidate="local/small", identity="a.-.b", first_seen_at=2.5)
+    table, found = row(record)
+    assert table.name == "language_models"
+    assert found == {"id": "l1", "candidate": "local/small", "identity": "a.-.b", "first_seen_at": 2.5}
 
 
 @given(strange_records)

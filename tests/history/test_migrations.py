@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect, text
-from tests.history.examples import family, rows
+from tests.history.examples import family, language_model, rows
 
 from turnout.errors import HistoryError
 from turnout.history import History
@@ -72,6 +72,24 @@ def test_version_1_takes_new_rows(url: str) -> None:
     store = Store(Database(url))
     assert store.insert(rows(*family())) == 4
     store.database.close()
+
+
+def test_version_1_comes_to_know_language_models_and_is_read_in_batches(url: str) -> None:
+    make_v1(url)
+    with HistoryReader(url) as reader:
+        assert reader.language_models() == []
+        (batch,) = reader.batches("any")
+        assert [(row.id, row.prompt, row.ranking[0]["p_success"]) for row in batch.decisions] == [
+            ("d1", "rename x to y", 0.75)
+        ]
+        assert (len(batch.attempts), len(batch.outcomes), len(batch.feedback)) == (1, 1, 1)
+    database = Database(url)
+    with database.reading() as connection:
+        assert ("decisions_in_order", ["created_at", "id"]) in indexes(connection)["decisions"]
+    assert Store(database).insert(rows(language_model(candidate="local/small", first_seen_at=5.0))) == 1
+    with HistoryReader(url) as reader:
+        assert reader.language_models() == [("local/small", "a.b.c.d.e", 5.0)]
+    database.close()
 
 
 def test_a_new_database_and_version_1_brought_here_are_the_same(url: str, tmp_path: Path) -> None:

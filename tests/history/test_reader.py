@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tests.history.examples import attempt, decision, family, feedback, outcome, rows
 
 from turnout.errors import HistoryError
+from turnout.features import extract
 from turnout.history import reader as module
 from turnout.history.reader import HistoryReader
 from turnout.history.store import Store
@@ -80,6 +81,48 @@ def test_an_export_holds_what_a_user_said_of_others_decisions(store: Store, read
     said, nowhere = feedback(other[0].id, user="me"), feedback("", user="me")
     store.insert(rows(*other, said, nowhere))
     assert {one["id"] for one in reader.export(user="me")} == {said.id, nowhere.id}
+
+
+def test_batches_hold_every_decision_once_in_order_with_all_that_belongs_to_it(
+    store: Store, reader: HistoryReader
+) -> None:
+    families = [family(created_at=float(n // 3)) for n in range(11)]
+    store.insert(rows(*(record for one in reversed(families) for record in one), *family(created_at=50.0)))
+    batches = list(reader.batches("any", until=50.0, at_once=4))
+    assert [len(batch.decisions) for batch in batches] == [4, 4, 3]
+    assert [row.id for batch in batches for row in batch.decisions] == [one[0].id for one in families]
+    for batch in batches:
+        ids = {row.id for row in batch.decisions}
+        for children in (batch.attempts, batch.outcomes, batch.feedback):
+            assert {row.decision_id for row in children} == ids
+    assert reader.span(until=50.0) == (11, 0.0, 3.0)
+    assert [row.id for batch in reader.batches("any", since=3.0, until=50.0) for row in batch.decisions] == [
+        one[0].id for one in families[9:]
+    ]
+
+
+def test_a_batch_holds_prompts_only_where_there_are_no_features_of_the_schema(
+    store: Store, reader: HistoryReader
+) -> None:
+    features = extract("rename x to y")
+    stored = {"features": features, "prompt": "a prompt"}
+    store.insert(
+        rows(
+            decision(id="a", created_at=1.0, features_schema="now", **stored),
+            decision(id="b", created_at=2.0, features_schema="before", **stored),
+            decision(id="c", created_at=3.0, features_schema="now", prompt="a prompt"),
+        )
+    )
+    (batch,) = reader.batches("now")
+    assert [(row.features is None, row.prompt) for row in batch.decisions] == [
+        (False, None),
+        (True, "a prompt"),
+        (True, "a prompt"),
+    ]
+
+
+def test_an_empty_history_has_no_batch(reader: HistoryReader) -> None:
+    assert list(reader.batches("any")) == [] and reader.span() == (0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("scope", [{}, {"user": ""}, {"user": "me", "conversation": "c"}])

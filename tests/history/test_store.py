@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
-from tests.history.examples import ENCODER, attempt, decision, family, feedback, outcome, rows, strange_records
+from tests.history.examples import (
+    ENCODER,
+    attempt,
+    decision,
+    family,
+    feedback,
+    language_model,
+    outcome,
+    rows,
+    strange_records,
+)
 
 from turnout.history import Record
 from turnout.history.rows import read_line
@@ -31,8 +41,22 @@ def ids(store: Store) -> set[str]:
 
 
 def test_rows_of_all_tables_come_in_together(store: Store) -> None:
-    assert store.insert(rows(*family(), *family())) == 8
-    assert counts(store) == {"decisions": 2, "attempts": 2, "outcomes": 2, "feedback": 2}
+    assert store.insert(rows(*family(), *family(), language_model())) == 9
+    assert counts(store) == {"decisions": 2, "attempts": 2, "outcomes": 2, "feedback": 2, "language_models": 1}
+
+
+def test_language_models_come_in_beside_what_was_erased(store: Store) -> None:
+    first = family(user="me")
+    store.insert(rows(*first))
+    store.erase("user", "me")
+    assert store.insert(rows(*first, language_model())) == 1
+    assert counts(store) == {"decisions": 0, "attempts": 0, "outcomes": 0, "feedback": 0, "language_models": 1}
+
+
+def test_old_language_models_are_swept(store: Store) -> None:
+    store.insert(rows(language_model(first_seen_at=1.0), language_model(first_seen_at=3.0)))
+    store.sweep(2.0)
+    assert counts(store)["language_models"] == 1
 
 
 def test_the_same_record_again_changes_nothing(store: Store) -> None:

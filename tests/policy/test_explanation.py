@@ -42,7 +42,7 @@ CLOUD = """
 
 def policy(routing: str = "{}", base: str = BASE) -> Policy:
     ordinary = Machine(memory_mb=24_000, cores=8, gpu=False)
-    text = f"{base}\nrouting: {routing}\n"
+    text = f"{base}\nrouting: {routing}\nhybrid: {{exploration: {{enabled: false}}}}\n"
     return Policy(load_content(text.encode(), "f.yaml", environment={}, machine=lambda: ordinary).configuration)
 
 

@@ -45,10 +45,12 @@ SLOW = Speeds(first_token_s=0.4, prefill_tokens_per_s=100, decode_tokens_per_s=1
 
 
 def policy(routing: str = "", base: str = BASE) -> Policy:
-    """A policy from its routing section, in YAML's flow style."""
-    text = f"{base}\nrouting: {routing or '{}'}\n"
+    """A policy from its routing section, in YAML's flow style; nothing is left to chance."""
+    hybrid = "" if "hybrid:" in base else "hybrid: {exploration: {enabled: false}}"
+    text = f"{base}\nrouting: {routing or '{}'}\n{hybrid}\n"
     ordinary = Machine(memory_mb=24_000, cores=8, gpu=False)
-    return Policy(load_content(text.encode(), "f.yaml", environment={}, machine=lambda: ordinary).configuration)
+    loaded = load_content(text.encode(), "f.yaml", environment={}, machine=lambda: ordinary)
+    return Policy(loaded.configuration)
 
 
 def rules(*entries: str, **more: str) -> str:

@@ -25,11 +25,17 @@ _FIGURES = (
 
 def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Register every job."""
-    table = argparse.ArgumentParser(add_help=False)
+    table, either = (argparse.ArgumentParser(add_help=False) for _ in range(2))
     table.add_argument(
         "--outcomes", nargs="+", type=Path, required=True, metavar="FILE", help="parquet, CSV or JSON lines"
     )
-    table.add_argument("--dataset", nargs="+", default=[], metavar="PREFIX", help="only datasets whose name starts so")
+    source = either.add_mutually_exclusive_group(required=True)
+    source.add_argument("--outcomes", nargs="+", type=Path, default=[], metavar="FILE", help="parquet, CSV, JSON lines")
+    source.add_argument(
+        "--history", nargs="?", const="", metavar="URL", help="sqlite:///FILE or postgresql://…; alone, as configured"
+    )
+    for parser in (table, either):
+        parser.add_argument("--dataset", nargs="+", default=[], metavar="PREFIX", help="only datasets that start so")
     pool = argparse.ArgumentParser(add_help=False)
     pool.add_argument(
         "--candidates", default="", metavar="A,B,…", help="cheapest first; '|' separates names with commas"
@@ -38,16 +44,22 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--only-candidates", action="store_true", help="do not learn from the table's other models")
 
-    train = commands.add_parser("train", parents=[shared, table, pool], help="learn a predictor from logged outcomes")
+    train = commands.add_parser("train", parents=[shared, either, pool], help="learn a predictor from logged outcomes")
     train.add_argument("--promote", action="store_true", help="make it the champion if it is no worse")
     train.set_defaults(run=_train)
 
-    evaluate = commands.add_parser("evaluate", parents=[shared, table, pool], help="judge routing on held-out prompts")
+    evaluate = commands.add_parser("evaluate", parents=[shared, either, pool], help="judge routing on held-out prompts")
     evaluate.add_argument(
         "--split", choices=("group", "dataset"), default="group", help="what no fold shares with another"
     )
     evaluate.add_argument("--train-size", type=int, metavar="N", help="fit on N prompts, judge on the rest")
     evaluate.add_argument("--predictions", type=Path, metavar="OUT.parquet", help="write every held-out prediction")
+    evaluate.add_argument(
+        "--policies",
+        default="",
+        metavar="A,B,…",
+        help="with --history: champion, always:NAME, rules, random, a folder, …",
+    )
     evaluate.add_argument("--no-track", action="store_true", help="do not log to MLflow")
     evaluate.set_defaults(run=_evaluate)
 
@@ -80,13 +92,16 @@ def find_job(name: str) -> Callable[..., dict[str, Any]]:
     raise MissingExtraError("train", f"'turnout {name}'")
 
 
+def names_of(text: str) -> list[str]:
+    """Candidates as they are written in one argument."""
+    return [name.strip() for name in text.split("|" if "|" in text else ",") if name.strip()]
+
+
 def _pool(options: argparse.Namespace) -> dict[str, Any]:
-    text = options.candidates
-    names = [name.strip() for name in text.split("|" if "|" in text else ",") if name.strip()]
     return {
         "outcomes": options.outcomes,
         "datasets": options.dataset,
-        "candidates": names,
+        "candidates": names_of(options.candidates),
         "n_folds": options.folds,
         "seed": options.seed,
         "use_other_models": not options.only_candidates,
@@ -94,9 +109,15 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> int:
+    if options.history is not None:
+        from turnout.cli.learning import retrained
+
+        wanted = {"candidates": names_of(options.candidates), "seed": options.seed}
+        result = find_job("retrain")(history=options.history, promote_if_better=options.promote, **wanted)
+        return finish(options, result, retrained(result))
     result = find_job("train")(**_pool(options), promote_if_better=options.promote)
     verdict = f"promoted to {result['champion']}" if result["promoted"] else "registered as challenger, not promoted"
-    return _finish(
+    return finish(
         options,
         result,
         f"{_figures(result)}\npredictor {result['version']} {verdict}: {result['why']}\n"
@@ -105,6 +126,14 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.history is not None:
+        result = find_job("compare")(
+            history=options.history,
+            compared=names_of(options.policies),
+            candidates=names_of(options.candidates),
+            seed=options.seed,
+        )
+        return finish(options, result, _compared(result))
     result = find_job("evaluate")(
         **_pool(options),
         split=options.split,
@@ -113,12 +142,29 @@ def _evaluate(options: argparse.Namespace) -> int:
         track=not options.no_track,
     )
     written = f"\npredictions in {result['predictions']}" if result["predictions"] else ""
-    return _finish(options, result, _figures(result) + written)
+    return finish(options, result, _figures(result) + written)
+
+
+def _compared(result: dict[str, Any]) -> str:
+    """Each policy's worth, then each pair that differs."""
+    lines = [f"on {result['decisions']:,} decisions with a result{'':18} mean score [95 %]      effective decisions"]
+    for name, one in result["policies"].items():
+        value, low, high = one["dr"]
+        support = one["support"]
+        lines.append(f"  {name:40} {value:.3f} [{low:.3f}, {high:.3f}]   {support['effective_rows']:>10,.0f}")
+        lines += [f"    cannot be concluded: {support['problem']}"] if support["problem"] else []
+    lines.append("differences")
+    for name, one in result["differences"].items():
+        value, low, high = one["score"]
+        problem = one["support"]["problem"] if one["differ"] else "they never differ"
+        told = f"   cannot be concluded: {problem}" if problem else ""
+        lines.append(f"  {name:40} {value:+.3f} [{low:+.3f}, {high:+.3f}]{told}")
+    return "\n".join(lines)
 
 
 def _promote(options: argparse.Namespace) -> int:
     result = find_job("promote")(version=options.version)
-    return _finish(options, result, f"predictor {result['version']} is the champion in {result['champion']}")
+    return finish(options, result, f"predictor {result['version']} is the champion in {result['champion']}")
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -126,10 +172,11 @@ def _import(options: argparse.Namespace) -> int:
     text = (
         f"{result['rows']:,} rows, {result['prompts']:,} prompts, {len(result['models'])} models in {result['output']}"
     )
-    return _finish(options, result, text)
+    return finish(options, result, text)
 
 
-def _finish(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
+def finish(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
+    """Print what a job returned, as an object or as text."""
     print(json.dumps(result, default=str) if options.json else text)
     return 0
 

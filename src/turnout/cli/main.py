@@ -13,7 +13,22 @@ import sys
 from collections.abc import Sequence
 
 from turnout import __version__
-from turnout.cli import ask, chat, completion, config, emulate, feedback, jobs, keys, models, route, serve, status, warm
+from turnout.cli import (
+    ask,
+    chat,
+    completion,
+    config,
+    emulate,
+    feedback,
+    jobs,
+    keys,
+    learning,
+    models,
+    route,
+    serve,
+    status,
+    warm,
+)
 from turnout.errors import TurnoutError
 
 
@@ -29,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_command(commands)
     keys.add_command(commands, shared)
     jobs.add_commands(commands, shared)
+    learning.add_commands(commands, shared)
     config.add_command(commands, shared)
     emulate.add_command(commands, shared)
     completion.add_command(commands, shared, build_parser)

@@ -58,6 +58,7 @@ def _parts(status: Mapping[str, Any], source: str) -> Iterator[RenderableType]:
     if predictor is not None:
         known = f"predictor {predictor['version'] or 'of unknown age'}, knows {len(predictor['candidates'])} candidates"
     yield _line(f"{known}; escalates under {_share(status['threshold'])}")
+    yield from map(_line, _learned(status))
     yield _line("")
     yield _providers(status["providers"])
     if status["candidates"]:
@@ -74,6 +75,21 @@ def _parts(status: Mapping[str, Any], source: str) -> Iterator[RenderableType]:
         if status[name]:
             yield _line("")
             yield _line(f"{name}: {', '.join(_plain(status[name]))}")
+
+
+def _learned(status: Mapping[str, Any]) -> Iterator[str]:
+    """What a challenger does beside the predictor, and what is no longer as it was learned."""
+    if challenger := status.get("challenger"):
+        told = f"{challenger['canary_requests']} requests decided since the start"
+        if challenger["mode"] == "shadow":
+            told = f"chose the same in {_share(challenger['agreement_share'])} of {challenger['compared']} in the last hour"
+        yield f"challenger {challenger['version'] or 'of unknown age'}, {challenger['mode']}: {told}"
+    for name in ("predictor", "challenger"):
+        if (found := status.get(name)) and found.get("problem"):
+            yield f"a newer {name} cannot be served: {found['problem']}"
+    for alarm in (status.get("drift") or {}).get("alarms", ()):
+        candidate = f" of {alarm['candidate']}" if alarm["candidate"] else ""
+        yield f"drift, {alarm['kind'].replace('_', ' ')}{candidate}: {alarm['text']}"
 
 
 def _providers(providers: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -16,6 +16,11 @@ def champion_folder() -> Path:
     return models_folder() / "champion"
 
 
+def challenger_folder() -> Path:
+    """The folder of the predictor that wants to serve."""
+    return models_folder() / "challenger"
+
+
 def state_folder() -> Path:
     """The folder of what was measured here and is worth keeping over a restart (TURNOUT_STATE)."""
     return Path(os.environ.get("TURNOUT_STATE") or "state")

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from turnout.config.gateway import Gateway
+from turnout.config.outcomes import Outcomes
 from turnout.config.performance import Performance
 from turnout.config.providers import Provider, ProviderSettings, QueueLimits, name_problem
 from turnout.config.records import Development, History, Privacy
@@ -49,6 +50,7 @@ class Configuration(Section):
     resources: Resources = field(default_factory=Resources)
     fallback: Fallback = field(default_factory=Fallback)
     history: History = field(default_factory=History)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     gateway: Gateway = field(default_factory=Gateway)
     privacy: Privacy = field(default_factory=Privacy)
     voices: Mapping[str, Voice] = field(default_factory=FrozenMapping)

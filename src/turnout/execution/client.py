@@ -13,13 +13,15 @@ from typing import Self, Unpack
 
 from turnout.config.live import LiveConfiguration, LiveStatus
 from turnout.config.loader import Loaded, load
-from turnout.config.paths import state_folder
+from turnout.config.paths import challenger_folder, champion_folder, state_folder
 from turnout.config.schema import Configuration
 from turnout.errors import ConfigurationError, RequestError
 from turnout.execution.answering import Answering
 from turnout.execution.asked import Asked, Options
 from turnout.execution.changes import Changes
+from turnout.execution.drift_note import DriftNote
 from turnout.execution.fleets import Fleets
+from turnout.execution.following import Following
 from turnout.execution.judging import Judge
 from turnout.execution.metrics import Metrics
 from turnout.execution.opinions import Opinions
@@ -28,6 +30,7 @@ from turnout.execution.personal import Personal
 from turnout.execution.recorder import Recorder
 from turnout.execution.remembered import Remembered
 from turnout.execution.served import Observer
+from turnout.execution.shadow import Shadow
 from turnout.execution.status import Status, status
 from turnout.execution.streaming import Streaming
 from turnout.execution.threshold import Threshold
@@ -82,6 +85,7 @@ class HybridClient:
         self._opinions = Opinions(
             self._history, self._personal, self._metrics, lambda name: name not in self._orchestrator.fast_half
         )
+        self._shadow = Shadow(self._metrics)
         recorders = () if self._history is None else (Recorder(self._history, keep_texts=kept.prompts == "full"),)
         self._orchestrator = Orchestrator(
             self._router,
@@ -91,7 +95,14 @@ class HybridClient:
             self._threshold,
             Remembered.open(configuration.performance.cache, state, self._fleets),
             personal=self._personal,
-            observers=(*recorders, self._metrics, self._opinions, *observers),
+            observers=(*recorders, self._metrics, self._opinions, self._shadow, *observers),
+        )
+        self._note = DriftNote(state / "drift.json")
+        self._following = Following(
+            self._router,
+            challenger_folder() if self._router.folder == champion_folder() else None,
+            lambda: self.configuration.hybrid.challenger,
+            self._note,
         )
         self._changes = Changes(self._orchestrator, self._fleets, self._watch, self._threshold, state)
         self._live: LiveConfiguration | None = None
@@ -157,7 +168,9 @@ class HybridClient:
             stack.push_async_callback(self._fleets.aclose)
             await self._fleets.start()
             stack.callback(self._threshold.save)
-            stack.callback(asyncio.create_task(self._keep_saved()).cancel)
+            await asyncio.to_thread(self._following.look)
+            for task in (self._keep_saved(), self._following.run(), self._shadow.run()):
+                stack.callback(asyncio.create_task(task).cancel)
             if self._live is not None:
                 self._changes.follow(self._live, asyncio.get_running_loop())
                 stack.callback(self._live.stop)
@@ -271,6 +284,10 @@ class HybridClient:
             path=loaded.source if loaded is not None else "",
             profile=loaded.profile if loaded is not None else "none",
             predictor=self._router.predictor,
+            since=self._router.since,
+            problem=self._router.problem,
+            challenger=self._following.challenging,
+            drift=self._note.drift,
             threshold=self._threshold.value,
             metrics=(windows or self.windows).figures(self._orchestrator.fast_half),
             history=None if history is None else history.status().to_json(),

@@ -17,7 +17,8 @@ class CandidateFigures:
     It is `asked` once for a request, which may take several `calls`; `chosen` is how many of its `answers` were handed
     out. `success_share` is answers over all that were not cancelled; `response` are the seconds of answers, their
     retries and their waiting included; `tokens_per_s` is the mean speed of writing. Shares are from 0 to 1; what was
-    never measured is None.
+    never measured is None. Requests were decided for it `explored` or in the `canary`; of those `compared` that the
+    challenger would have given it the champion `agreed` to so many.
     """
 
     asked: int = 0
@@ -35,6 +36,10 @@ class CandidateFigures:
     confidence_mean: float | None = None
     good: int = 0
     bad: int = 0
+    explored: int = 0
+    canary: int = 0
+    compared: int = 0
+    agreed: int = 0
 
     @classmethod
     def of(cls, tally: CandidateTally) -> Self:
@@ -55,6 +60,10 @@ class CandidateFigures:
             confidence_mean=_share(tally.confidence_sum, tally.confidence_count),
             good=tally.good,
             bad=tally.bad,
+            explored=tally.explored,
+            canary=tally.canary,
+            compared=tally.compared,
+            agreed=tally.agreed,
         )
 
 
@@ -64,7 +73,9 @@ class Figures:
 
     Shares are from 0 to 1 and None where there is nothing to share: `escalated_share` and `cached_share` are of answered
     requests, `helped_share` of escalated ones, `fast_share` of answers from candidates (of the cheaper half of all).
-    `feedback` counts by kind; `score_mean` is of feedback with a value.
+    `feedback` counts by kind; `score_mean` is of feedback with a value. `explored` requests went to another candidate
+    than the usual first, `canary` ones were decided by the challenger; of those `compared` in its shadow champion and
+    challenger chose the same in `agreed_share`.
     """
 
     seconds: float
@@ -87,6 +98,10 @@ class Figures:
     fast_share: float | None = None
     feedback: Mapping[str, int] = field(default_factory=dict)
     score_mean: float | None = None
+    explored: int = 0
+    canary: int = 0
+    compared: int = 0
+    agreed_share: float | None = None
     candidates: Mapping[str, CandidateFigures] = field(default_factory=dict)
     providers: Mapping[str, CandidateFigures] = field(default_factory=dict)
 
@@ -96,7 +111,9 @@ class Figures:
         providers: dict[str, CandidateTally] = {}
         for name, counted in tally.candidates.items():
             providers.setdefault(name.partition("/")[0], CandidateTally()).merge(counted)
-        chosen = sum(counted.chosen for counted in tally.candidates.values())
+        every = tally.candidates.values()
+        chosen = sum(counted.chosen for counted in every)
+        compared = sum(counted.compared for counted in every)
         chosen_fast = sum(counted.chosen for name, counted in tally.candidates.items() if name in fast)
         return cls(
             seconds=seconds,
@@ -119,6 +136,10 @@ class Figures:
             fast_share=_share(chosen_fast, chosen) if fast else None,
             feedback=dict(sorted(tally.feedback.items())),
             score_mean=_share(tally.score_sum, tally.score_count),
+            explored=sum(counted.explored for counted in every),
+            canary=sum(counted.canary for counted in every),
+            compared=compared,
+            agreed_share=_share(sum(counted.agreed for counted in every), compared),
             candidates={name: CandidateFigures.of(counted) for name, counted in sorted(tally.candidates.items())},
             providers={name: CandidateFigures.of(counted) for name, counted in sorted(providers.items())},
         )

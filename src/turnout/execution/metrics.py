@@ -50,6 +50,11 @@ class Metrics:
         self._turn()
         self._open.rated(kind, value, candidate)
 
+    def compared(self, usual: str, rival: str) -> None:
+        """The champion would have chosen one, the challenger in the shadow the other."""
+        self._turn()
+        self._open.compared(usual, rival)
+
     def windows(self) -> Windows:
         """What was counted in the last minute, in the last hour and since the start."""
         self._turn()

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import TypeAlias
 
 from turnout.config.schema import Configuration
@@ -21,9 +22,8 @@ from turnout.execution.run import Run
 from turnout.execution.served import Observer, Report
 from turnout.execution.surroundings import Asks, Judges, Surroundings
 from turnout.execution.threshold import Threshold
-from turnout.execution.voices import find_voice, voiced
 from turnout.execution.watch import Watch
-from turnout.execution.wishes import like, pin, shift
+from turnout.execution.wished import spoken, wished
 from turnout.policy import Router
 from turnout.policy.policy import Policy
 from turnout.policy.pool import cheapest_first
@@ -89,7 +89,7 @@ class Orchestrator:
             RequestError: nothing to route, an unknown preference or voice, or no candidate can serve it.
         """
         policy = self.policy
-        return self._decided(_spoken(asked, policy.configuration), policy, self._watch.snapshot())
+        return self._decided(spoken(asked, policy.configuration), policy, self._watch.snapshot())
 
     async def complete(self, asked: Asked) -> Completion:
         """One whole answer.
@@ -138,7 +138,7 @@ class Orchestrator:
     async def _completed(self, asked: Asked, report: Report) -> Completion:
         """From memory, from an identical request in flight, or from a candidate."""
         policy, remembered = self.policy, self.remembered
-        asked = _spoken(asked, policy.configuration)
+        asked = spoken(asked, policy.configuration)
         key = remembered.key(asked, policy.fingerprint)
         if not key.is_useful:
             return self._ended(asked, await self._run(asked, policy, report).complete())
@@ -168,7 +168,7 @@ class Orchestrator:
     def _told(self, asked: Asked, report: Report) -> Pieces:
         """From a candidate, unless memory or an identical request in flight may have it."""
         policy = self.policy
-        asked = _spoken(asked, policy.configuration)
+        asked = spoken(asked, policy.configuration)
         key = self.remembered.key(asked, policy.fingerprint)
         if key.is_useful:
             return self._recalled(asked, key, policy, report)
@@ -206,7 +206,7 @@ class Orchestrator:
 
     def _run(self, asked: Asked, policy: Policy, report: Report) -> Run:
         """Decides, and makes what asks candidates."""
-        snapshot, predictor = self._watch.snapshot(), self.router.predictor
+        snapshot = self._watch.snapshot()
         decision = self._decided(asked, policy, snapshot)
         run = Run(
             request=asked.request,
@@ -220,7 +220,7 @@ class Orchestrator:
             identifier=report.id,
             hold=asked.hold or decision.hold,
         )
-        report.decision, report.predictor, report.tried = decision, predictor, run.tried
+        report.decision, report.tried = decision, run.tried
         return run
 
     def _ended(self, asked: Asked, completion: Completion) -> Completion:
@@ -252,14 +252,14 @@ class Orchestrator:
         leaning = NEUTRAL if self._personal is None else self._personal.leaning(asked.hints.user)
         if leaning.rate_factor != 1.0:
             preference = preference_for(leaning, preference, policy.configuration.routing.preference)
-        decision = self.router.route(asked.request, preference, hints=asked.hints, snapshot=snapshot)
-        if asked.candidate:
-            return pin(decision, asked.candidate)
-        decision = shift(decision, leaning.offsets)
-        if asked.voice:
-            voice = find_voice(policy.configuration, asked.voice)
-            return like(decision, voice.candidates, f"the voice {asked.voice}")
-        return decision
+        return self.router.route(
+            asked.request,
+            preference,
+            hints=asked.hints,
+            snapshot=snapshot,
+            wish=partial(wished, asked, policy.configuration, leaning.offsets),
+            pinned=asked.hold,
+        )
 
     def _strength(self, policy: Policy, snapshot: Snapshot) -> dict[str, int]:
         """Positions of all candidates from the cheapest to the most expensive."""
@@ -279,11 +279,6 @@ class Orchestrator:
         """The cheaper half of all candidates."""
         strength = self._strength(self.policy, self._watch.snapshot())
         return frozenset(name for name, position in strength.items() if position < (len(strength) + 1) // 2)
-
-
-def _spoken(asked: Asked, configuration: Configuration) -> Asked:
-    """The request as its voice takes it."""
-    return voiced(asked, find_voice(configuration, asked.voice), asked.voice) if asked.voice else asked
 
 
 def _replayed(completion: Completion) -> Sequence[Chunk | Completion]:

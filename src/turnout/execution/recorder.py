@@ -27,7 +27,6 @@ class Recorder:
     def __init__(self, history: History, *, keep_texts: bool) -> None:
         self._history = history
         self._keep_texts = keep_texts
-        self._known: tuple[Predictor | None, str] = (None, "")
 
     def served(self, news: Served) -> None:
         """Record the decision, every attempt, and what an escalation tells of two answers."""
@@ -42,7 +41,7 @@ class Recorder:
                 news.started_at,
                 conversation=hints.conversation,
                 user=hints.user,
-                predictor=self._version(news.predictor),
+                predictor=version(decision.predictor),
                 prompt=news.asked.request.prompt,
                 features_schema=schema_hash(),
             )
@@ -61,13 +60,6 @@ class Recorder:
                 for entry in judged
             ]
         self._history.record_all(entries)
-
-    def _version(self, predictor: Predictor | None) -> str:
-        known, told = self._known
-        if predictor is not known:
-            told = version(predictor)
-            self._known = (predictor, told)
-        return told
 
     def _attempts(self, news: Served, answer: Answer | None) -> Iterator[Attempted]:
         number = 0

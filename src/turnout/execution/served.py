@@ -12,7 +12,6 @@ from typing import Protocol
 from turnout.errors import TurnoutError
 from turnout.execution.asked import Asked
 from turnout.history import new_id
-from turnout.predictor import Predictor
 from turnout.types import Completion, Decision, Tried
 
 logger = logging.getLogger(__name__)
@@ -23,8 +22,7 @@ class Served:
     """What came of one request.
 
     `completion` is None where there was no answer: then `error` is the code of the error and `message` what it tells.
-    `decision` is None where a cache answered, or where none could be made; `predictor` is who it was made with.
-    `started_at` is Unix time.
+    `decision` is None where a cache answered, or where none could be made. `started_at` is Unix time.
     """
 
     id: str
@@ -32,7 +30,6 @@ class Served:
     started_at: float
     total_s: float
     decision: Decision | None = None
-    predictor: Predictor | None = None
     tried: tuple[Tried, ...] = ()
     completion: Completion | None = None
     error: str = ""
@@ -62,7 +59,6 @@ class Report:
         self.id = new_id()
         self.started_s = now()
         self.decision: Decision | None = None
-        self.predictor: Predictor | None = None
         self.speaker = ""
         self.tried: Sequence[Tried] = ()
         self._asked = asked
@@ -99,7 +95,6 @@ class Report:
             started_at=self._started_at,
             total_s=self.elapsed_s,
             decision=self.decision,
-            predictor=self.predictor,
             tried=tuple(self.tried),
             completion=completion,
             error=error,

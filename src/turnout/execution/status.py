@@ -13,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from turnout.config.live import LiveStatus
+from turnout.execution.drift_note import Drift
 from turnout.execution.figures import MetricsSnapshot
+from turnout.execution.following import Challenging
 from turnout.execution.recorder import version as predictor_version
 from turnout.predictor import Predictor
 from turnout.types import BreakerState, CandidateState, LanguageModel, ProviderState, Resources, Snapshot, Speeds
@@ -34,11 +36,33 @@ class ConfigurationStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorStatus:
-    """The predictor that serves: its version as the history has it, when it was trained (ISO 8601), whom it knows."""
+    """The predictor that serves: its version as the history has it, when it was trained (ISO 8601), whom it knows, since
+    when it serves here (Unix time), and why the newest content of its folder does not; empty where that does."""
 
     version: str
     trained_at: str
     candidates: tuple[str, ...]
+    since: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengerStatus:
+    """The predictor that wants to serve; see `PredictorStatus`.
+
+    In the `mode` shadow it is compared with the champion: in the last hour they chose the same in `agreement_share` of
+    `compared` requests. In the canary it decided `canary_requests` since the start.
+    """
+
+    version: str
+    trained_at: str
+    candidates: tuple[str, ...]
+    since: float
+    problem: str
+    mode: str
+    compared: int
+    agreement_share: float | None
+    canary_requests: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +107,9 @@ class Status:
     """Everything at one moment, `taken_at` (Unix time).
 
     `threshold` is the confidence under which an answer is escalated now. `history` and `caches` are what those say of
-    themselves, plain values. `predictor` is None before anything was learned, `resources` where nobody samples the
-    machine, `metrics` where nothing is counted.
+    themselves, plain values. `predictor` is None before anything was learned, `challenger` where there is none or it may
+    do nothing, `drift` before anybody looked for it, `resources` where nobody samples the machine, `metrics` where
+    nothing is counted.
     """
 
     version: str
@@ -92,6 +117,8 @@ class Status:
     uptime_s: float
     configuration: ConfigurationStatus
     predictor: PredictorStatus | None = None
+    challenger: ChallengerStatus | None = None
+    drift: Drift | None = None
     providers: Mapping[str, ProviderStatus] = field(default_factory=dict)
     candidates: Mapping[str, CandidateStatus] = field(default_factory=dict)
     resources: Resources | None = None
@@ -105,8 +132,11 @@ class Status:
         plain = asdict(self)
         if plain["resources"] is not None:
             del plain["resources"]["sampled_s"]  # a monotonic clock means nothing to another process
-        if plain["predictor"] is not None:
-            plain["predictor"]["candidates"] = list(plain["predictor"]["candidates"])
+        for name in ("predictor", "challenger"):
+            if plain[name] is not None:
+                plain[name]["candidates"] = list(plain[name]["candidates"])
+        if plain["drift"] is not None:
+            plain["drift"]["alarms"] = list(plain["drift"]["alarms"])
         for entry in plain["candidates"].values():
             entry["capabilities"] = list(entry["capabilities"])
         return plain
@@ -121,6 +151,10 @@ def status(
     path: str = "",
     profile: str = "none",
     predictor: Predictor | None = None,
+    since: float | None = None,
+    problem: str = "",
+    challenger: Challenging | None = None,
+    drift: Drift | None = None,
     threshold: float | None = None,
     metrics: MetricsSnapshot | None = None,
     history: Mapping[str, Any] | None = None,
@@ -136,6 +170,10 @@ def status(
         path: the file, where it is not followed.
         profile: the settings for a kind of machine that were chosen.
         predictor: the one that serves.
+        since: when it began to (Unix time).
+        problem: why the newest content of its folder does not.
+        challenger: the one that wants to.
+        drift: what was found of it.
         threshold: the confidence under which an answer is escalated now.
         metrics: the figures now.
         history: what the history says of itself, plain values.
@@ -156,7 +194,9 @@ def status(
         taken_at=time.time(),
         uptime_s=uptime_s,
         configuration=configuration,
-        predictor=None if predictor is None else _predictor(predictor),
+        predictor=None if predictor is None else _predictor(predictor, since, problem),
+        challenger=None if challenger is None else _challenger(challenger, metrics),
+        drift=drift,
         providers={name: _provider(state, snapshot.taken_s) for name, state in snapshot.providers.items()},
         candidates={name: _candidate(state) for name, state in snapshot.candidates.items()},
         resources=snapshot.resources,
@@ -167,10 +207,28 @@ def status(
     )
 
 
-def _predictor(predictor: Predictor) -> PredictorStatus:
-    trained_at = str(predictor.info.get("created", ""))
+def _predictor(predictor: Predictor, since: float | None, problem: str) -> PredictorStatus:
     return PredictorStatus(
-        version=predictor_version(predictor), trained_at=trained_at, candidates=tuple(predictor.candidates)
+        version=predictor_version(predictor),
+        trained_at=str(predictor.info.get("created", "")),
+        candidates=tuple(predictor.candidates),
+        since=since,
+        problem=problem,
+    )
+
+
+def _challenger(challenger: Challenging, metrics: MetricsSnapshot | None) -> ChallengerStatus:
+    predictor = challenger.predictor
+    return ChallengerStatus(
+        version=predictor_version(predictor),
+        trained_at=str(predictor.info.get("created", "")),
+        candidates=tuple(predictor.candidates),
+        since=challenger.since,
+        problem=challenger.problem,
+        mode=challenger.mode,
+        compared=0 if metrics is None else metrics.hour.compared,
+        agreement_share=None if metrics is None else metrics.hour.agreed_share,
+        canary_requests=0 if metrics is None else metrics.total.canary,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from turnout.execution.histogram import Histogram
 from turnout.execution.served import Served
-from turnout.types import Attempt, Completion, Tried
+from turnout.types import Attempt, Completion, Decision, Tried
 
 MOST_NAMES: Final = 512
 """So many candidates are counted apart, so that memory is bounded; all further ones are counted together as `OTHERS`."""
@@ -24,7 +24,8 @@ class CandidateTally:
     """What one candidate did.
 
     It is `asked` once for a request, which may take several `calls`, retries included. Of its `answers` those that were
-    handed out are `chosen`.
+    handed out are `chosen`. Requests were decided for it `explored` or in the `canary`; of those `compared` that the
+    challenger would have given it the champion `agreed` to so many.
     """
 
     asked: int = 0
@@ -43,6 +44,10 @@ class CandidateTally:
     confidence_count: int = 0
     good: int = 0
     bad: int = 0
+    explored: int = 0
+    canary: int = 0
+    compared: int = 0
+    agreed: int = 0
 
     def ended(self, tried: Tried) -> None:
         """Take in one time that it was asked."""
@@ -135,6 +140,8 @@ class Tally:
             self.failures[news.error] += 1
         if news.tried:
             self._tried(news.tried, completion)
+        if news.decision is not None:
+            self._drawn(news.decision)
 
     def rated(self, kind: str, value: float | None, candidate: str) -> None:
         """Take in what a user said of an answer of this candidate."""
@@ -146,6 +153,12 @@ class Tally:
             tally = self.of(candidate)
             tally.good += kind == "good"
             tally.bad += kind == "bad"
+
+    def compared(self, usual: str, rival: str) -> None:
+        """Take in whom champion and challenger would have chosen."""
+        tally = self.of(rival)
+        tally.compared += 1
+        tally.agreed += usual == rival
 
     def of(self, candidate: str) -> CandidateTally:
         """The counters of one candidate."""
@@ -179,6 +192,12 @@ class Tally:
             raise ValueError("no counters: the candidates are no object")
         made.candidates = {name: CandidateTally.of_json(tally) for name, tally in candidates.items()}
         return made
+
+    def _drawn(self, decision: Decision) -> None:
+        if decision.decided_by == "explore":
+            self.of(decision.candidate).explored += 1
+        if decision.arm == "challenger":
+            self.of(decision.candidate).canary += 1
 
     def _tried(self, tried: tuple[Tried, ...], completion: Completion | None) -> None:
         handed_out = None if completion is None or completion.cached else completion.answer

@@ -7,12 +7,14 @@ Names of candidates are labels; their number is bounded where they are counted.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from turnout.errors import MissingExtraError
+from turnout.execution.drift_note import ALARM_KINDS
 from turnout.execution.histogram import Histogram
 from turnout.execution.status import Status
 from turnout.execution.tallies import Tally
@@ -60,6 +62,7 @@ class Told:
         yield from _requests(tally)
         yield from _candidates(tally)
         yield from _states(status)
+        yield from _learned(status)
         yield from _parts(status, self._whole.workers)
 
 
@@ -98,6 +101,10 @@ def _candidates(tally: Tally) -> Iterator[Metric]:
         ("candidate_answers", "Answers of a candidate.", "answers"),
         ("candidate_chosen", "Answers of a candidate that were handed out.", "chosen"),
         ("candidate_cancelled", "Calls of a candidate that nobody waited for any more.", "cancelled"),
+        ("explored", "Requests that were explored, by the candidate they went to.", "explored"),
+        ("canary_requests", "Requests that the challenger decided, by the candidate it chose.", "canary"),
+        ("challenger_compared", "Requests that the challenger would have given a candidate.", "compared"),
+        ("challenger_agreed", "Those of them in which the champion chose the same.", "agreed"),
     ):
         yield _counter(name, help_text, ("candidate",), [((one,), getattr(count, field)) for one, count in every])
     failures = [((one, code), n) for one, count in every for code, n in sorted(count.failures.items())]
@@ -127,8 +134,31 @@ def _states(status: Status) -> Iterator[Metric]:
     yield _gauge("provider_up", "Whether a provider answered the last look.", ("provider",), looked)
 
 
+def _learned(status: Status) -> Iterator[Metric]:
+    """Champion and challenger, and what is no longer as they learned it."""
+    if (champion := status.predictor) is not None:
+        labels = (champion.version, champion.trained_at)
+        yield _gauge("predictor_info", "The predictor that serves.", ("version", "trained_at"), [(labels, 1)])
+        yield _gauge("predictor_problem", "Whether a newer one cannot be served.", (), [((), bool(champion.problem))])
+    if (challenger := status.challenger) is not None:
+        named = (challenger.version, challenger.trained_at, challenger.mode)
+        names = ("version", "trained_at", "mode")
+        yield _gauge("challenger_info", "The predictor that wants to serve.", names, [(named, 1)])
+        if challenger.agreement_share is not None:
+            share = [((), challenger.agreement_share)]
+            yield _gauge(
+                "challenger_agreement_ratio", "Share of the last hour in which both chose the same.", (), share
+            )
+    if (drift := status.drift) is not None:
+        counts = Counter(alarm.kind for alarm in drift.alarms)
+        by_kind = [((kind,), counts[kind]) for kind in ALARM_KINDS]
+        yield _gauge("drift_alarms", "What is no longer as it was learned, by kind.", ("kind",), by_kind)
+        checked = [((), drift.checked_at)]
+        yield _gauge("drift_checked_timestamp_seconds", "When that was looked for (Unix time).", (), checked)
+
+
 def _parts(status: Status, workers: int) -> Iterator[Metric]:
-    """The machine, the history, the predictor, the configuration, and Turnout itself."""
+    """The machine, the history, the configuration, and Turnout itself."""
     if (machine := status.resources) is not None:
         for name, help_text, value in (
             ("ram_total_bytes", "Memory of the machine.", machine.ram_total_bytes),
@@ -150,9 +180,6 @@ def _parts(status: Status, workers: int) -> Iterator[Metric]:
         yield _gauge("history_waiting", "Records that are not in the database yet.", (), [((), kept["waiting"])])
         yield _gauge("history_journal_bytes", "Size of the journals.", (), [((), kept["journal_bytes"])])
         yield _gauge("history_problem", "Whether something is wrong with it.", (), [((), bool(kept["problem"]))])
-    if (predictor := status.predictor) is not None:
-        labels = (predictor.version, predictor.trained_at)
-        yield _gauge("predictor_info", "The predictor that serves.", ("version", "trained_at"), [(labels, 1)])
     configured = status.configuration
     yield _gauge(
         "configuration_info", "The configuration that serves.", ("fingerprint",), [((configured.fingerprint,), 1)]

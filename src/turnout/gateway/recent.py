@@ -144,6 +144,8 @@ def _row(news: Served, *, with_prompt: bool) -> dict[str, Any]:
             "rules": list(decision.rules),
             "expected": round(decision.confidence, 4),
             "propensity": decision.propensity,
+            "exploration": decision.exploration,
+            "arm": decision.arm,
             "novelty": round(decision.novelty, 4),
             "out_of_depth": decision.out_of_depth,
         }

@@ -12,9 +12,16 @@ from typing import Any, Final
 
 from turnout.history.direct import Attempted, Decided, Recordable
 from turnout.history.fingerprints import Fingerprints
-from turnout.history.layout import ATTEMPT, DECISION, FEEDBACK, OUTCOME, Layout, pack_numbers
+from turnout.history.layout import ATTEMPT, DECISION, FEEDBACK, LANGUAGE_MODEL, OUTCOME, Layout, pack_numbers
 from turnout.history.packing import pack_features
-from turnout.history.records import AttemptRecord, DecisionRecord, FeedbackRecord, OutcomeRecord, PromptMode
+from turnout.history.records import (
+    AttemptRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    LanguageModelRecord,
+    OutcomeRecord,
+    PromptMode,
+)
 from turnout.types import Attempt, Decision, Task, Usage
 
 MAX_PROMPT_CHARS: Final = 4_000_000
@@ -52,6 +59,7 @@ class Encoder:
             Attempted: lambda told: self._attempt(told, told.attempt, told.attempt.usage),
             OutcomeRecord: self._outcome,
             FeedbackRecord: self._feedback,
+            LanguageModelRecord: self._language_model,
         }
 
     def line(self, record: Recordable) -> bytes:
@@ -168,6 +176,9 @@ class Encoder:
             (record.value, record.created_at),
             (record.id, record.decision_id, record.user, record.kind, comment),
         )
+
+    def _language_model(self, record: LanguageModelRecord) -> bytes:
+        return self._line(LANGUAGE_MODEL, (record.first_seen_at,), (record.id, record.candidate, record.identity))
 
     def _line(
         self,

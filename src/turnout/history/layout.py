@@ -99,7 +99,10 @@ FEEDBACK: Final = Layout(
     ("value", "created_at"),
     (),
 )
-LAYOUTS: Final = {layout.name: layout for layout in (DECISION, ATTEMPT, OUTCOME, FEEDBACK)}
+LANGUAGE_MODEL: Final = Layout(
+    "language_model.1", "language_models", ("id", "candidate", "identity"), ("first_seen_at",), ()
+)
+LAYOUTS: Final = {layout.name: layout for layout in (DECISION, ATTEMPT, OUTCOME, FEEDBACK, LANGUAGE_MODEL)}
 
 RANKING: Final = ("p_success", "expected_s", "cost_usd", "utility", "learned", "inherited")
 """The numbers of each candidate in a ranking."""

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from turnout.config.records import History as Settings
-from turnout.errors import ConfigurationError, HistoryError
+from turnout.errors import HistoryError
+from turnout.history.address import history_url
 from turnout.history.direct import Recordable
 from turnout.history.encoding import Encoder
 from turnout.history.fingerprints import Fingerprints, load_key
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 JOURNAL_FOLDER: Final = "journal"
-DATABASE_FILE: Final = "history.db"
+
 MAX_LINE_BYTES: Final = 64 << 20
 _NUDGE_RECORDS: Final = 500
 
@@ -92,11 +93,7 @@ class History:
         Raises:
             ConfigurationError: the variable that should hold the address is not set.
         """
-        url = settings.url or f"sqlite:///{Path(folder).absolute() / DATABASE_FILE}"
-        if settings.url_variable is not None:
-            url = os.environ.get(settings.url_variable, "")
-            if not url:
-                raise ConfigurationError(f"history.url_variable: the variable {settings.url_variable} is not set")
+        url = history_url(settings, folder)
         return cls(url, folder=folder, prompts=settings.prompts, retention_days=settings.retention_days, apart=apart)
 
     def open(self) -> Self:

@@ -100,7 +100,20 @@ _INITIAL: Final = (
     "CREATE TABLE erasures (subject TEXT NOT NULL PRIMARY KEY, erased_at DOUBLE PRECISION NOT NULL)",
 )
 
-MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_INITIAL,)
+_LANGUAGE_MODELS: Final = (
+    """CREATE TABLE language_models (
+        id TEXT NOT NULL PRIMARY KEY,
+        candidate TEXT,
+        identity TEXT,
+        first_seen_at DOUBLE PRECISION NOT NULL
+    )""",
+    "CREATE INDEX language_models_by_time ON language_models (first_seen_at)",
+    # Whoever reads everything goes on after (created_at, id); who asks for the time alone is served by it as well.
+    "CREATE INDEX decisions_in_order ON decisions (created_at, id)",
+    "DROP INDEX decisions_by_time",
+)
+
+MIGRATIONS: Final[tuple[Sequence[str], ...]] = (_INITIAL, _LANGUAGE_MODELS)
 """Step n, counted from 1, brings version n - 1 to version n."""
 
 _VERSIONS: Final = (

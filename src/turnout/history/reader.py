@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from turnout.errors import HistoryError
+from turnout.history.batches import AT_ONCE, Batch, Place, read_batch
 from turnout.history.cleaning import clean_key
 from turnout.history.database import Database, told
-from turnout.history.tables import CHILDREN, TIME_OF, decisions, feedback
+from turnout.history.tables import CHILDREN, TIME_OF, decisions, feedback, language_models
 
 _AT_ONCE: Final = 200
 
@@ -107,6 +108,45 @@ class HistoryReader:
         for row in rows:
             yield {"table": feedback.name, **row}
 
+    def batches(
+        self, features_schema: str, *, since: float = 0.0, until: float | None = None, at_once: int = AT_ONCE
+    ) -> Iterator[Batch]:
+        """All decisions with what came of them, oldest first, in bounded memory; each batch sees a moment of its own.
+
+        Args:
+            features_schema: of the features that are wanted; prompts come only where there are none of these.
+            since: leave out decisions made before this moment.
+            until: leave out decisions made at this moment and later.
+            at_once: decisions in a batch.
+        """
+        where = _between(since, until)
+        after: Place | None = None
+        while True:
+            with self._reading() as connection:
+                batch = read_batch(connection, where, after, features_schema, at_once)
+            if batch.decisions:
+                yield batch
+            if len(batch.decisions) < at_once:
+                return
+            last = batch.decisions[-1]
+            after = (last.created_at, last.id)
+
+    def span(self, *, since: float = 0.0, until: float | None = None) -> tuple[int, float, float]:
+        """How many decisions there are, and when the first and the last were made; (0, 0, 0) where there are none."""
+        time = decisions.c.created_at
+        with self._reading() as connection:
+            asked = select(func.count(), func.min(time), func.max(time)).where(_between(since, until))
+            count, first, last = connection.execute(asked).one()
+        return count, first or 0.0, last or 0.0
+
+    def language_models(self) -> list[tuple[str, str, float]]:
+        """Who was seen behind the names of candidates: candidate, identity and moment, oldest first."""
+        table = language_models
+        asked = select(table.c.candidate, table.c.identity, table.c.first_seen_at)
+        with self._reading() as connection:
+            found = connection.execute(asked.order_by(table.c.first_seen_at, table.c.id)).all()
+        return [(row.candidate or "", row.identity or "", row.first_seen_at) for row in found]
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         try:
@@ -120,6 +160,11 @@ class HistoryReader:
         with self._reading() as connection:
             found = [dict(row) for row in connection.execute(newest.limit(limit)).mappings()]
             return _with_children(connection, found)
+
+
+def _between(since: float, until: float | None) -> ColumnElement[bool]:
+    where = decisions.c.created_at >= since
+    return where if until is None else and_(where, decisions.c.created_at < until)
 
 
 def one_scope(conversation: str, user: str) -> tuple[Any, str]:

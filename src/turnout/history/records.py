@@ -1,4 +1,4 @@
-"""What the history keeps: one frozen value for each decision, attempt, outcome and piece of feedback.
+"""What the history keeps: a frozen value for each decision, attempt, outcome, piece of feedback and language model.
 
 Whoever executes a request builds them and hands them to `History.record`. Times are Unix seconds. An id is unique for
 ever: a second record with the id of an earlier one is taken for the same record.
@@ -208,4 +208,14 @@ class FeedbackRecord:
     created_at: float = field(default_factory=time.time)
 
 
-Record: TypeAlias = DecisionRecord | AttemptRecord | OutcomeRecord | FeedbackRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageModelRecord:
+    """Which language model is behind a candidate's name, as of a moment; `identity` is that of `identities`."""
+
+    id: str = field(default_factory=new_id)
+    candidate: str
+    identity: str
+    first_seen_at: float = field(default_factory=time.time)
+
+
+Record: TypeAlias = DecisionRecord | AttemptRecord | OutcomeRecord | FeedbackRecord | LanguageModelRecord

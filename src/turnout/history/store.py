@@ -26,13 +26,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from turnout.history.cleaning import clean_key
 from turnout.history.database import DATA_ERRORS, Database, is_about_data
 from turnout.history.rows import Row
-from turnout.history.tables import CHILDREN, RECORDED, TIME_OF, decisions, erasures, feedback
+from turnout.history.tables import CHILDREN, RECORDED, TIME_OF, decisions, erasures, feedback, language_models
 
 Scope: TypeAlias = Literal["conversation", "user"]
 
 _SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 _PLACES: Final = {table: {column.name: at for at, column in enumerate(table.columns)} for table in RECORDED}
-_DECISION_ID: Final = {table: "id" if table is decisions else "decision_id" for table in RECORDED}
+_DECISION_ID: Final = {decisions: "id"} | dict.fromkeys(CHILDREN, "decision_id")
 _SWEPT_AT_ONCE: Final = 1000  # rows, so that nobody waits long for the lock
 
 
@@ -107,6 +107,8 @@ class Store:
                 for where in (table.c.decision_id.in_(ids), table.c.id.in_(orphans)):
                     count += connection.execute(delete(table).where(where)).rowcount
             count += connection.execute(delete(decisions).where(decisions.c.id.in_(ids))).rowcount
+            # Who was seen since then tells where the older one ended, so nothing is lost that anybody could ask for.
+            connection.execute(delete(language_models).where(language_models.c.first_seen_at < before))
             # Whatever was erased before that moment would be swept itself, if a journal brought it back.
             connection.execute(delete(erasures).where(erasures.c.erased_at < before))
             return count
@@ -119,12 +121,14 @@ def subject(scope: Scope, key: str | None) -> str:
 
 def _without_erased(connection: Connection, rows: Mapping[Table, list[Row]]) -> dict[Table, list[Row]]:
     """The rows that may come in. A decision that may not is itself noted as erased, for what belongs to it."""
+    rows, unowned = dict(rows), rows.get(language_models)
+    rows.pop(language_models, None)  # nobody's, and so never erased
     subjects = {name for table, some in rows.items() for row in some for name in _subjects(table, row)}
     asked = select(erasures.c.subject, erasures.c.erased_at).where(erasures.c.subject.in_(subjects))
     erased: dict[str, float] = {one.subject: one.erased_at for one in connection.execute(asked)}
+    kept: dict[Table, list[Row]] = {} if unowned is None else {language_models: unowned}
     if not erased:
-        return dict(rows)
-    kept: dict[Table, list[Row]] = {}
+        return rows | kept
     for table in sorted(rows, key=RECORDED.index):  # decisions first
         decision_id, time_at = _PLACES[table][_DECISION_ID[table]], _PLACES[table][TIME_OF[table].name]
         for row in rows[table]:

@@ -103,6 +103,16 @@ feedback: Final = Table(
     Column("created_at", Double, nullable=False),
 )
 
+language_models: Final = Table(
+    "language_models",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("candidate", Text),
+    Column("identity", Text),
+    Column("first_seen_at", Double, nullable=False),
+)
+"""Which language model was behind a candidate's name, from when on; see `identities`."""
+
 erasures: Final = Table(
     "erasures",
     metadata,
@@ -119,11 +129,12 @@ schema_version: Final = Table(
     Column("applied_at", Double, nullable=False),
 )
 
-RECORDED: Final = (decisions, attempts, outcomes, feedback)
+RECORDED: Final = (decisions, attempts, outcomes, feedback, language_models)
 CHILDREN: Final = (attempts, outcomes, feedback)
 TIME_OF: Final = {
     decisions: decisions.c.created_at,
     attempts: attempts.c.started_at,
     outcomes: outcomes.c.created_at,
     feedback: feedback.c.created_at,
+    language_models: language_models.c.first_seen_at,
 }

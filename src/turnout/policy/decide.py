@@ -1,24 +1,28 @@
-"""One decision under a policy: the candidates are weighed, the turn is noted, the outcome is written down."""
+"""One decision under a policy: the candidates are weighed, the outcome is written down. Nothing is left to chance here."""
 
 from __future__ import annotations
 
 from turnout.policy.case import Case
 from turnout.policy.choosing import choose, told
-from turnout.policy.conversations import Conversations
+from turnout.policy.conversations import Turn
 from turnout.policy.moment import Moment
 from turnout.types import Decision
 
 
-def decide(case: Case, moment: Moment, conversations: Conversations) -> Decision:
-    """See `Policy.decide`."""
-    stay = moment.configuration.routing.conversations
-    conversation = case.hints.conversation if stay.enabled else ""
-    turn = conversations.last(conversation, stay.forget_after_s) if conversation else None
+def decide(case: Case, moment: Moment, turn: Turn | None = None) -> Decision:
+    """The candidate that comes first, and why.
+
+    Args:
+        case: what is asked, and what the predictor says.
+        moment: what is known of everything else.
+        turn: the turn before of the conversation.
+
+    Raises:
+        RequestError: an unknown preference.
+        NoCandidateError: no candidate can serve this; with the reason of each.
+    """
     choice = choose(case, moment, turn)
     first, verdict = choice.ranking[0], choice.verdict
-    if conversation:
-        chances = {entry.candidate: entry.p_success for entry in choice.ranking}
-        conversations.note(conversation, first.candidate, chances, choice.needs.prompt_tokens)
     return Decision(
         candidate=first.candidate,
         confidence=first.p_success,
@@ -36,5 +40,6 @@ def decide(case: Case, moment: Moment, conversations: Conversations) -> Decision
         secrets=choice.secrets,
         configuration=moment.fingerprint,
         features=case.features,
+        predictor=case.predictor,
         explainer=case.explain,
     )

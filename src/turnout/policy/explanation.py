@@ -44,9 +44,9 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        # `asdict` copies whatever it does not know, and behind these two stand arrays and the whole predictor.
-        decision = asdict(replace(self.decision, features=None, explainer=None))
-        del decision["features"], decision["explainer"]
+        # `asdict` copies whatever it does not know, and behind these stand arrays and whole predictors.
+        decision = asdict(replace(self.decision, features=None, predictor=None, explainer=None, shadow=None))
+        del decision["features"], decision["predictor"], decision["explainer"], decision["shadow"]
         for entry, ranked in zip(decision["ranking"], self.decision.ranking, strict=True):
             if ranked.expected is not None:
                 entry["expected"]["total_s"] = ranked.expected.total_s
@@ -82,11 +82,13 @@ class Explanation:
             lines += _pushes(self.over_next)
         for flip in self.flips:
             lines.append(f"  at an exchange rate of {flip.rate:.4f} ({flip.preference}) it would be {flip.candidate}")
+        if drawn := _drawn(decision):
+            lines += _wrapped(drawn)
         task = decision.task
         lines += _wrapped(
             f"task: {task.type}, {task.complexity} ({task.complexity_score:.1f} of 10), {task.tier} tier "
             f"({task.tier_score:.0%} strong); new to the predictor {decision.novelty:.0%}"
-            f"{', out of its depth' if decision.out_of_depth else ''}; chosen with probability {decision.propensity:.2f}"
+            f"{', out of its depth' if decision.out_of_depth else ''}; chosen with probability {_rounded(decision.propensity)}"
         )
         return "\n".join(lines)
 
@@ -94,6 +96,22 @@ class Explanation:
         width = max(len(entry.candidate) for entry in self.decision.ranking)
         head = f"  {'candidate':{width}}  success  seconds (load wait read write swap)      cost  utility"
         return [head, *(_row(entry, width) for entry in self.decision.ranking)]
+
+
+def _drawn(decision: Decision) -> str:
+    """What was left to chance, in words; empty where nothing was."""
+    told = []
+    if decision.arm == "challenger":
+        told.append("the challenger decided")
+    if decision.exploration:
+        usual = decision.ranking[1 if decision.decided_by == "explore" else 0].candidate
+        told.append(f"another candidate than {usual} is explored with probability {decision.exploration:.2%}")
+    return "; ".join(told)
+
+
+def _rounded(probability: float) -> str:
+    """Two decimals, or two digits of what is small."""
+    return f"{probability:.2f}" if probability >= 0.1 else f"{probability:.2g}"
 
 
 def _row(entry: Ranked, width: int) -> str:
@@ -146,7 +164,7 @@ def explain(
     added = {entry.candidate: entry.inherited for entry in decision.ranking}
     pushes = tuple(_with_turn(found.of(candidate, shown=_SHOWN), added[candidate]) for candidate in known)
     over = None
-    if decision.candidate in known and len(known) > 1:
+    if decision.candidate in known and len(known) > 1 and decision.decided_by != "explore":
         other = next(candidate for candidate in known if candidate != decision.candidate)
         difference = found.difference(decision.candidate, other, shown=_SHOWN)
         over = _with_turn(difference, added[decision.candidate] - added[other])

@@ -1,4 +1,4 @@
-"""One decision without a configuration: from the predictor alone."""
+"""One decision without a configuration: from the predictor alone, the same each time."""
 
 from __future__ import annotations
 
@@ -45,5 +45,6 @@ def decide(case: Case, predictor: Predictor, prediction: Prediction) -> Decision
         preference=str(preference),
         decided_by="caution" if cautious else "utility",
         features=case.features,
+        predictor=predictor,
         explainer=case.explain,
     )

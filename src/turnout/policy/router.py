@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -15,12 +16,13 @@ from turnout.features import extract
 from turnout.policy import plain
 from turnout.policy.case import Case
 from turnout.policy.conversations import Conversations
-from turnout.predictor import Predictor, load
+from turnout.policy.followed import Followed
+from turnout.predictor import Predictor
 from turnout.types import Decision, Hints, Request, RequestLike, Snapshot
 
 if TYPE_CHECKING:
     from turnout.config.rules import ExchangeRates
-    from turnout.policy.policy import Policy
+    from turnout.policy.policy import Policy, Wish
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ NO_HINTS: Final = Hints()
 
 class Router:
     """Serves one predictor under one policy. Safe to share between threads; both are swapped in one step.
+
+    Under a policy a challenger may stand beside it: asked in the shadow, or deciding a share of requests.
 
     Args:
         predictor: what was learned; None before anything was.
@@ -43,9 +47,11 @@ class Router:
         if predictor is None and policy is None:
             raise ConfigurationError("a router needs a predictor, a configuration, or both")
         self._predictor = predictor
+        self._challenger: Predictor | None = None
         self._policy = policy
-        self._folder = folder
+        self._followed = None if folder is None else Followed(folder)
         self._reloading = Lock()
+        self.since = time.time()
         self._conversations = Conversations()
         # The first call pays for lazy imports and caches inside NumPy; better here than in a request.
         with suppress(NoCandidateError):
@@ -67,24 +73,39 @@ class Router:
             ArtifactError: the folder is missing, damaged, or made for other features; the message says what to do.
             ConfigurationError: the configuration is not valid; every problem with its line.
         """
-        folder = Path(path) if path is not None else champion_folder()
+        followed = Followed(Path(path) if path is not None else champion_folder())
         if configuration is None:
-            return cls(load(folder), folder)
+            return cls(followed.read())._following(followed)
         from turnout.policy.policy import Policy
 
         policy = configuration if isinstance(configuration, Policy) else Policy.load(configuration)
         try:
-            predictor = load(folder)
+            predictor = followed.read()
         except ArtifactMissingError:
             if path is not None:
                 raise
             predictor = None
-        return cls(predictor, folder, policy)
+        return cls(predictor, policy=policy)._following(followed)
 
     @property
     def predictor(self) -> Predictor | None:
         """The predictor that serves now; None before anything was learned."""
         return self._predictor
+
+    @property
+    def challenger(self) -> Predictor | None:
+        """The predictor that wants to serve; None where there is none."""
+        return self._challenger
+
+    @property
+    def folder(self) -> Path | None:
+        """Where `reload` and `refresh` find a newer predictor."""
+        return None if self._followed is None else self._followed.folder
+
+    @property
+    def problem(self) -> str:
+        """Why the newest content of the folder does not serve; empty where it does."""
+        return "" if self._followed is None else self._followed.problem
 
     @property
     def policy(self) -> Policy | None:
@@ -104,21 +125,39 @@ class Router:
         """Follow another policy from the next request on; a request under way keeps the one it began with."""
         self._policy = policy
 
+    def challenge(self, predictor: Predictor | None) -> None:
+        """Let this one stand beside the predictor that serves, from the next request on; None for nobody."""
+        self._challenger = predictor
+
     def reload(self) -> bool:
         """Read the folder again. A folder that cannot be served leaves the old predictor serving.
 
         Returns:
             Whether the new predictor serves now; the reason why not is logged as a warning.
         """
-        if self._folder is None:
+        if self._followed is None:
             return False
         with self._reloading:
             try:
-                self._predictor = load(self._folder)
+                self._serve(self._followed.read())
             except ArtifactError as error:
                 logger.warning("keeping the predictor that serves: %s", error)
                 return False
         return True
+
+    def refresh(self) -> bool:
+        """Read the folder again if another predictor was put there since; cheap where none was.
+
+        Returns:
+            Whether another predictor serves now. One that cannot be served is logged as a warning, once.
+        """
+        if self._followed is None:
+            return False
+        with self._reloading:
+            found = self._followed.newer()
+            if found is not None:
+                self._serve(found)
+        return found is not None
 
     def route(
         self,
@@ -127,6 +166,8 @@ class Router:
         *,
         hints: Hints = NO_HINTS,
         snapshot: Snapshot | None = None,
+        wish: Wish | None = None,
+        pinned: bool = False,
     ) -> Decision:
         """Decide which candidate should take a request.
 
@@ -136,6 +177,8 @@ class Router:
                 cent are worth; by default the configured one, else balanced.
             hints: conversation, user and headers.
             snapshot: what is known of providers and candidates now; None plans without.
+            wish: moves candidates inside the ranking before anything is drawn; counts under a configuration only.
+            pinned: neither explore nor leave it to a challenger.
 
         Raises:
             RequestError: nothing to route, a wrong type, or an unknown preference.
@@ -144,15 +187,23 @@ class Router:
         request = Request.of(request)
         if not request.prompt.strip() and not any(message.images for message in request.messages):
             raise RequestError("the prompt is empty; give at least one character that is not white space")
-        predictor, policy = self._predictor, self._policy  # read once: a reload in between must not mix two
+        # Read once: a reload in between must not mix two.
+        predictor, challenger, policy = self._predictor, self._challenger, self._policy
         features = extract(request)
         prediction = predictor.predict(features) if predictor is not None else None
         case = Case(request, features, predictor, prediction, preference, hints)
         if policy is not None:
-            return policy.decide(case, self._conversations, snapshot)
+            return policy.decide(case, self._conversations, snapshot, challenger=challenger, wish=wish, pinned=pinned)
         assert predictor is not None and prediction is not None
         return plain.decide(case, predictor, prediction)
 
     def answered(self, conversation: str, candidate: str) -> None:
         """Another candidate than the chosen one answered in the end; the next turn should know."""
         self._conversations.correct(conversation, candidate)
+
+    def _following(self, followed: Followed) -> Router:
+        self._followed = followed
+        return self
+
+    def _serve(self, predictor: Predictor) -> None:
+        self._predictor, self.since = predictor, time.time()

@@ -32,7 +32,8 @@ class TrainingData:
 
     dense : float32 (n, n_features). ngrams : CSR (n, BUCKETS) of counts. scores : float32 (n, n_candidates) in [0, 1],
     complete; columns run from cheapest to most expensive. groups : int (n,), rows of one group stay in one fold.
-    seconds, cost_usd : float32 (n, n_candidates) with NaN where not measured, or None.
+    seconds, cost_usd : float32 (n, n_candidates) with NaN where not measured, or None. weights : float32 (n,), what each
+    row counts, or None where all count the same.
     """
 
     candidates: tuple[str, ...]
@@ -42,6 +43,7 @@ class TrainingData:
     groups: NDArray[np.int64]
     seconds: Matrix | None = None
     cost_usd: Matrix | None = None
+    weights: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,9 @@ def fit(
     to_outputs, to_scores = contrasts(len(data.candidates))
     targets = data.scores @ to_outputs
     progress("n-grams")
-    ngrams, ngram_out, novelty_limit = fit_ngrams(data.ngrams, data.scores, data.groups, seed)
+    ngrams, ngram_out, novelty_limit = fit_ngrams(data.ngrams, data.scores, data.groups, seed, data.weights)
     progress("trees")
-    forest, tree_out, gain = fit_trees(data.dense, targets, data.groups, seed)
+    forest, tree_out, gain = fit_trees(data.dense, targets, data.groups, seed, data.weights)
     blend = _fit_blend(ngram_out @ to_outputs, tree_out, targets)
     out = blend_outputs(blend, ngram_out @ to_outputs, tree_out) @ to_scores
     calibration = fit_calibration(out, data.scores, assign_folds(data.groups, 2, seed + 3) == 0)

@@ -22,9 +22,17 @@ Matrix = NDArray[np.float32]
 
 
 def fit_ngrams(
-    ngrams: sparse.csr_matrix, scores: Matrix, groups: NDArray[np.int64], seed: int
+    ngrams: sparse.csr_matrix,
+    scores: Matrix,
+    groups: NDArray[np.int64],
+    seed: int,
+    weights: NDArray[np.float32] | None = None,
 ) -> tuple[NgramModel, Matrix, float]:
-    """The n-gram model on all rows, its out-of-fold scores, and the novelty few held-out prompts exceed."""
+    """The n-gram model on all rows, its out-of-fold scores, and the novelty few held-out prompts exceed.
+
+    Args:
+        weights: what each row counts; None where all count the same.
+    """
     folds = assign_folds(groups, RIDGE_FOLDS, seed + 1)
     out = np.empty(scores.shape, np.float32)
     unseen = np.empty(len(out))
@@ -32,30 +40,35 @@ def fit_ngrams(
         inside, outside = folds != fold, folds == fold
         if not outside.any():
             continue
-        model = _ridge(ngrams[inside], scores[inside])
+        model = fit_ridge(ngrams[inside], scores[inside], None if weights is None else weights[inside])
         held = ngrams[outside]
-        out[outside] = _tf_idf(held, model.idf) @ model.weights + model.intercept
+        out[outside] = tf_idf(held, model.idf) @ model.weights + model.intercept
         known = sparse.csr_matrix(
             ((model.idf[held.indices] > 0).astype(np.float32), held.indices, held.indptr), held.shape
         )
         unseen[outside] = 1.0 - np.asarray(known.sum(1)).ravel() / np.maximum(np.diff(held.indptr), 1)
-    return _ridge(ngrams, scores), out, float(np.quantile(unseen, NOVELTY_QUANTILE))
+    return fit_ridge(ngrams, scores, weights), out, float(np.quantile(unseen, NOVELTY_QUANTILE))
 
 
-def _ridge(counts: sparse.csr_matrix, scores: Matrix) -> NgramModel:
-    document_share = np.bincount(counts.indices, minlength=BUCKETS)
-    # Smoothed idf as in scikit-learn's TfidfTransformer: ln((1 + n) / (1 + df)) + 1.
-    idf = np.where(document_share > 0, np.log((1 + counts.shape[0]) / (1 + document_share)) + 1, 0).astype(np.float32)
+def fit_ridge(counts: sparse.csr_matrix, scores: Matrix, weights: NDArray[np.float32] | None = None) -> NgramModel:
+    """Ridge of scores (n, n_outputs) on the TF-IDF of n-gram counts."""
+    idf = inverse_document_frequency(counts)
     seen = np.flatnonzero(idf)
-    intercept = scores.mean(0)
+    intercept = np.average(scores, axis=0, weights=weights)
     model = Ridge(alpha=RIDGE_PENALTY, solver="lsqr", tol=_TOLERANCE, fit_intercept=False)
-    model.fit(_tf_idf(counts, idf)[:, seen], scores - intercept)
-    weights = np.zeros((BUCKETS, scores.shape[1]), np.float32)
-    weights[seen] = model.coef_.T
-    return NgramModel(idf, weights, intercept.astype(np.float32))
+    model.fit(tf_idf(counts, idf)[:, seen], scores - intercept, sample_weight=weights)
+    slopes = np.zeros((BUCKETS, scores.shape[1]), np.float32)
+    slopes[seen] = model.coef_.T
+    return NgramModel(idf, slopes, intercept.astype(np.float32))
 
 
-def _tf_idf(counts: sparse.csr_matrix, idf: NDArray[np.float32]) -> sparse.csr_matrix:
+def inverse_document_frequency(counts: sparse.csr_matrix) -> NDArray[np.float32]:
+    """Smoothed as in scikit-learn's TfidfTransformer, ln((1 + n) / (1 + df)) + 1, and 0 where unseen: (BUCKETS,)."""
+    documents = np.bincount(counts.indices, minlength=BUCKETS)
+    return np.where(documents > 0, np.log((1 + counts.shape[0]) / (1 + documents)) + 1, 0).astype(np.float32)
+
+
+def tf_idf(counts: sparse.csr_matrix, idf: NDArray[np.float32]) -> sparse.csr_matrix:
     """The batch form of `linear.term_weights`: rows of unit length."""
     values = ((1.0 + np.log(counts.data)) * idf[counts.indices]).astype(np.float32)
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))

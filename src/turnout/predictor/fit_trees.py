@@ -25,9 +25,17 @@ Matrix = NDArray[np.float32]
 
 
 def fit_trees(
-    dense: Matrix, targets: Matrix, groups: NDArray[np.int64], seed: int
+    dense: Matrix,
+    targets: Matrix,
+    groups: NDArray[np.int64],
+    seed: int,
+    weights: NDArray[np.float32] | None = None,
 ) -> tuple[Forest, Matrix, NDArray[np.float64]]:
-    """One bag for each fold, trained on the other folds; served together, so out-of-fold predictions cost nothing."""
+    """One bag for each fold, trained on the other folds; served together, so out-of-fold predictions cost nothing.
+
+    Args:
+        weights: what each row counts; None where all count the same.
+    """
     folds = assign_folds(groups, BAGS, seed + 2)
     n_outputs = targets.shape[1]
     pairs = [(output, bag) for output in range(n_outputs) for bag in range(BAGS)]
@@ -36,7 +44,8 @@ def fit_trees(
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("ignore")
         fitted = Parallel(n_jobs=cpu_count(), prefer="threads")(
-            delayed(_fit_bag)(dense, targets[:, output], folds != bag, seed * BAGS + bag) for output, bag in pairs
+            delayed(_fit_bag)(dense, targets[:, output], folds != bag, seed * BAGS + bag, weights)
+            for output, bag in pairs
         )
     bags: list[list[HistGradientBoostingRegressor]] = [[] for _ in range(n_outputs)]
     out = np.empty(targets.shape, np.float32)
@@ -53,7 +62,11 @@ def fit_trees(
 
 
 def _fit_bag(
-    dense: Matrix, target: Matrix, inside: NDArray[np.bool_], seed: int
+    dense: Matrix,
+    target: Matrix,
+    inside: NDArray[np.bool_],
+    seed: int,
+    weights: NDArray[np.float32] | None,
 ) -> tuple[HistGradientBoostingRegressor, Matrix]:
     """One bag, and its predictions for the rows outside it."""
     model = HistGradientBoostingRegressor(
@@ -68,7 +81,7 @@ def _fit_bag(
         random_state=seed,
     )
     with threadpool_limits(1, user_api="openmp"):
-        model.fit(dense[inside], target[inside])
+        model.fit(dense[inside], target[inside], None if weights is None else weights[inside])
         return model, model.predict(dense[~inside]) if not inside.all() else np.empty(0, np.float32)
 
 

@@ -12,7 +12,10 @@ Preference: TypeAlias = Literal["fast", "balanced", "quality"]
 PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 
 
-DecidedBy: TypeAlias = Literal["utility", "force", "only", "prefer", "conversation", "caution", "ruled", "order"]
+DecidedBy: TypeAlias = Literal[
+    "utility", "force", "only", "prefer", "conversation", "caution", "ruled", "order", "explore"
+]
+Arm: TypeAlias = Literal["champion", "challenger"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,18 @@ class Decision:
     """The ranked candidates for one request, best first, and why.
 
     `confidence` is the calibrated probability that the chosen candidate succeeds; `propensity` is the
-    probability with which this candidate was chosen (1 without exploration). `novelty` is the share of the prompt's
+    probability with which this candidate came out (1 where nothing is drawn). `novelty` is the share of the prompt's
     n-grams that training never saw; `out_of_depth` says that it is beyond what held-out training prompts showed.
 
-    `decided_by` says what put the first one first (ruled: utility, at the preference of a rule). Under a configuration
-    there are also `excluded`, the `rules` that spoke, the `preference` that counted, what rules set for the answer
-    (`threshold` of its confidence, whether to `hold` a stream), the kinds of `secrets` found in the prompt, and the
-    fingerprint of the `configuration`. `features` is what was seen of the request (`turnout.features.Features`), for
-    the history.
+    `decided_by` says what put the first one first (ruled: utility, at the preference of a rule; explore: chance, and the
+    usual first comes second). `exploration` is the probability with which this request would go to another than the
+    usual first; `arm` says whose predictor decided. Under a configuration there are also `excluded`, the `rules` that
+    spoke, the `preference` that counted, what rules set for the answer (`threshold` of its confidence, whether to `hold`
+    a stream), the kinds of `secrets` found in the prompt, and the fingerprint of the `configuration`.
+
+    `features` is what was seen of the request (`turnout.features.Features`), for the history; `predictor` who judged it
+    (`turnout.predictor.Predictor`). Where a challenger is asked in the shadow, `shadow` computes whom the champion and
+    whom the challenger would choose.
     """
 
     candidate: str
@@ -98,8 +105,12 @@ class Decision:
     hold: bool = False
     secrets: tuple[str, ...] = ()
     configuration: str = ""
+    exploration: float = 0.0
+    arm: Arm = "champion"
     features: Any = field(default=None, repr=False, compare=False)
+    predictor: Any = field(default=None, repr=False, compare=False)
     explainer: Callable[[Decision], Any] | None = field(default=None, repr=False, compare=False)
+    shadow: Callable[[], tuple[str, str]] | None = field(default=None, repr=False, compare=False)
 
     def explain(self) -> Any:
         """Everything that led here, as a `turnout.policy.explanation.Explanation`: `text()` for people, `to_json()`.

@@ -13,7 +13,7 @@ export function details(row) {
     row.message && el("p", { class: "error" }, row.message),
     facts([
       ["Why", row.reason ?? row.decided_why],
-      ["Decided for", row.decided_for && `${row.decided_for}, by ${row.decided_by}`],
+      ["Decided for", row.decided_for && `${row.decided_for}, by ${row.decided_by}${row.arm === "challenger" ? ", by the challenger" : ""}`],
       ["Task", row.task && `${row.task}, ${row.complexity}, ${row.tier} tier`],
       ["Rules", row.rules && (row.rules.join(", ") || "none spoke")],
       ["Preference", row.preference],
@@ -21,6 +21,7 @@ export function details(row) {
       ["Confidence", row.confidence === undefined ? null : confidence(row)],
       ["New to the predictor", row.novelty === undefined ? null : `${format.percent(row.novelty)}${row.out_of_depth ? ", out of its depth" : ""}`],
       ["Chosen with probability", row.propensity === undefined ? null : format.percent(row.propensity)],
+      ["Explored with probability", row.exploration ? format.percent(row.exploration) : null],
       ["Tokens", tokens(row)],
       ["First token", row.first_token_s === null || row.first_token_s === undefined ? null : `after ${format.seconds(row.first_token_s)}`],
       ["Ended after", format.seconds(row.seconds)],

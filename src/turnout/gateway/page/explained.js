@@ -20,6 +20,8 @@ export function explained(told) {
       ["Secrets in the prompt", why.secrets.join(", ")],
       ["New to the predictor", `${format.percent(why.novelty)}${why.out_of_depth ? ", out of its depth" : ""}`],
       ["Chosen with probability", format.percent(why.propensity)],
+      ["Explored with probability", why.exploration ? format.percent(why.exploration) : null],
+      ["Decided by the challenger", why.arm === "challenger" ? "yes" : null],
     ]),
   ];
 }

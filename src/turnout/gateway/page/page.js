@@ -8,6 +8,7 @@ import { forgetDecisions, setUpDecisions, takeDecisions, wanted } from "./decisi
 import { byId, el, show, showOf } from "./dom.js";
 import * as format from "./format.js";
 import { askForKey, setUpKeys } from "./keys.js";
+import { drift, learned, learnedOf } from "./learned.js";
 import * as panels from "./panels.js";
 import { Poller } from "./poll.js";
 import { setUpTheme } from "./themes.js";
@@ -33,13 +34,14 @@ async function look(turn) {
 async function takeStatus(status) {
   showOf(byId("overview"), status.metrics?.hour ?? null, panels.overview);
   showOf(byId("candidates-table"), candidatesOf(status), candidates);
-  showOf(byId("predictor"), { champion: status.predictor, challenger: status.challenger ?? null }, panels.predictor);
+  showOf(byId("predictor"), learnedOf(status), learned);
   showOf(byId("providers"), providersOf(status.providers), panels.providers);
   showOf(byId("history"), status.history, panels.history);
   showOf(byId("caches"), status.caches, panels.caches);
   showOf(byId("resources"), status.resources, panels.resources);
   showOf(byId("configuration"), { configuration: status.configuration, threshold: status.threshold }, panels.configuration);
-  showOf(byId("warnings"), [status.configuration.problem, status.history?.problem ?? ""], warnings);
+  showOf(byId("drift"), status.drift ?? null, drift);
+  showOf(byId("warnings"), [status.configuration.problem, status.history?.problem ?? "", status.drift?.alarms?.length ?? 0], warnings);
   show(byId("about"), `Turnout ${status.version}, running for ${format.duration(status.uptime_s)}`);
   takeHour(status.metrics?.hour);
   const known = JSON.stringify([status.configuration.fingerprint, Object.keys(status.candidates)]);
@@ -54,10 +56,11 @@ function providersOf(found) {
   return Object.fromEntries(Object.entries(found).map(([name, { available, version, problem }]) => [name, { available, version, problem }]));
 }
 
-function warnings([configuration, history]) {
+function warnings([configuration, history, alarms]) {
   return [
     configuration && el("div", { class: "banner warn" }, el("div", {}, el("p", {}, "The newest content of the configuration file is not used; what was there before still is."), el("pre", {}, configuration))),
     history && el("div", { class: "banner warn" }, el("p", {}, `The history has a problem: ${history}`)),
+    alarms > 0 && el("div", { class: "banner warn" }, el("p", {}, `${format.many(alarms, "thing")} changed since the predictor learned: see `, el("a", { href: "#state" }, "Drift"), ".")),
   ];
 }
 

@@ -1,4 +1,4 @@
-// The smaller panels: key figures, predictor, providers, history, caches, machine, configuration.
+// The smaller panels: key figures, providers, history, caches, machine, configuration.
 
 import { chip, el, facts } from "./dom.js";
 import * as format from "./format.js";
@@ -24,23 +24,6 @@ function failures(hour) {
   const failed = hour.requests - hour.answered - hour.cancelled;
   if (!failed && !hour.cancelled) return "none failed";
   return [failed && `${format.count(failed)} failed`, hour.cancelled && `${format.count(hour.cancelled)} cancelled`].filter(Boolean).join(", ");
-}
-
-export function predictor({ champion, challenger }) {
-  return [
-    el("h4", {}, "Champion"),
-    champion ? about(champion) : el("p", { class: "empty" }, "Nothing was learned yet, so speed, cost and the configured order decide. ", el("code", {}, "turnout train"), " makes a champion."),
-    el("h4", {}, "Challenger"),
-    challenger ? about(challenger) : el("p", { class: "muted" }, "no challenger"),
-  ];
-}
-
-function about(one) {
-  return facts([
-    ["Version", el("code", { class: "id" }, one.version)],
-    ["Trained at", one.trained_at ? format.moment(one.trained_at) : "not known"],
-    ["Candidates", (one.candidates ?? []).join(", ")],
-  ]);
 }
 
 export function providers(found) {

@@ -1,0 +1,87 @@
+"""Drift: has the world moved away from what the champion learned? Looks through its decisions and notes the alarms."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from turnout_pipelines.sources import Source, say
+
+from turnout.config.paths import champion_folder, state_folder
+from turnout.errors import ArtifactError
+from turnout.execution.recorder import version
+from turnout.files import write_aside
+from turnout.history.reader import HistoryReader
+from turnout.learning.drift import Alarm, DriftReport, watch
+from turnout.learning.from_history import HistorySettings, from_history
+from turnout.learning.logged import LoggedDecisions
+from turnout.predictor import Predictor, load
+
+NOTE = "drift.json"
+"""In the state folder, where gateways look for it."""
+
+REFERENCE_PER_CANDIDATE = 1_000
+REFERENCE_SHARE = 1 / 3
+"""The first decisions of a predictor are what it is held against, at most so many and at most this share of all."""
+
+
+def run(*, history: str = "", config: Path | None = None, max_rows: int = 50_000) -> dict[str, Any]:
+    """Look once and note what was found; returns what the command prints.
+
+    Args:
+        history, config: see `retrain.run`.
+        max_rows: the newest decisions that are looked at.
+
+    Raises:
+        TooFewRowsError: the history has nothing to look at.
+        HistoryError: there is none, or it cannot be read.
+    """
+    source = Source.of(history, config)
+    say(f"reading {source} ...")
+    champion = _champion()
+    with source.reader() as reader:
+        logged, _ = from_history(reader, HistorySettings(max_rows=max_rows, weights=source.weights))
+        others = _language_models(reader, champion)
+    report = look(logged, champion, others)
+    path = state_folder() / NOTE
+    write_aside(path, json.dumps(report.to_json(), indent=1).encode())
+    return {**report.to_json(), "note": str(path)}
+
+
+def look(logged: LoggedDecisions, champion: Predictor | None, others: Sequence[Alarm] = ()) -> DriftReport:
+    """The alarms of the decisions that the champion made; of all where it made none."""
+    own = logged.predictor == version(champion)
+    mine = logged.take(np.flatnonzero(own)) if own.any() else logged
+    first = min(REFERENCE_PER_CANDIDATE * len(mine.candidates), int(len(mine) * REFERENCE_SHARE))
+    rows = np.argsort(mine.created_at, kind="stable")
+    return watch(
+        mine.take(rows[first:]), reference=mine.take(rows[:first]), checked_at=round(time.time(), 3), others=others
+    )
+
+
+def _champion() -> Predictor | None:
+    try:
+        return load(champion_folder())
+    except ArtifactError:
+        return None
+
+
+def _language_models(reader: HistoryReader, champion: Predictor | None) -> list[Alarm]:
+    """Language models that changed, or came, after the champion was trained."""
+    until = float((champion.info.get("training") or {}).get("until") or 0.0) if champion is not None else 0.0
+    known: set[str] = set()
+    alarms = []
+    for candidate, _, first_seen_at in reader.language_models():
+        changed = candidate in known
+        known.add(candidate)
+        if champion is None or not until or first_seen_at <= until:
+            continue
+        if changed or candidate not in champion.candidates:
+            told = "another language model answers under this name" if changed else "a new candidate"
+            text = f"{candidate}: {told}; what the predictor learned does not count for it"
+            alarms.append(Alarm(kind="language_model", candidate=candidate, since=first_seen_at, text=text))
+    return alarms
