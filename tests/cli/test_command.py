@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import turnout as package
-from turnout.cli.jobs import find_job
+from turnout.cli.found import find_job
 from turnout.errors import MissingExtraError
 
 Turnout = Callable[..., Any]

@@ -1,21 +1,13 @@
-"""`turnout train`, `evaluate`, `promote`, `import`: options in, a job found by name called, its result printed.
-
-Jobs live in their own package with its own dependencies; they are looked up through the entry-point group
-`turnout.jobs`, so serving neither imports nor needs them.
-"""
+"""`turnout train`, `evaluate`, `promote`, `import`: options in, a job found by name called, its result printed."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import warnings
-from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from turnout.errors import MissingExtraError
+from turnout.cli.found import find_job, finish, names_of
+from turnout.cli.learning import retrained
 
 _FIGURES = (
     ("performance gap recovered (apgr)", "apgr", "apgr_dataset_lookup", "apgr_random", "apgr_oracle"),
@@ -74,29 +66,6 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     imports.set_defaults(run=_import)
 
 
-def find_job(name: str) -> Callable[..., dict[str, Any]]:
-    """The job of that name.
-
-    Raises:
-        MissingExtraError: the training libraries are not installed.
-    """
-    # Libraries that jobs load warn about their own futures; that is for developers, not for a terminal.
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    for entry in entry_points(group="turnout.jobs", name=name):
-        try:
-            job: Callable[..., dict[str, Any]] = entry.load()
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("train", f"'turnout {name}' (module {error.name} is missing)") from error
-        return job
-    raise MissingExtraError("train", f"'turnout {name}'")
-
-
-def names_of(text: str) -> list[str]:
-    """Candidates as they are written in one argument."""
-    return [name.strip() for name in text.split("|" if "|" in text else ",") if name.strip()]
-
-
 def _pool(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "outcomes": options.outcomes,
@@ -110,8 +79,6 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
 
 def _train(options: argparse.Namespace) -> int:
     if options.history is not None:
-        from turnout.cli.learning import retrained
-
         wanted = {"candidates": names_of(options.candidates), "seed": options.seed}
         result = find_job("retrain")(history=options.history, promote_if_better=options.promote, **wanted)
         return finish(options, result, retrained(result))
@@ -173,12 +140,6 @@ def _import(options: argparse.Namespace) -> int:
         f"{result['rows']:,} rows, {result['prompts']:,} prompts, {len(result['models'])} models in {result['output']}"
     )
     return finish(options, result, text)
-
-
-def finish(options: argparse.Namespace, result: dict[str, Any], text: str) -> int:
-    """Print what a job returned, as an object or as text."""
-    print(json.dumps(result, default=str) if options.json else text)
-    return 0
 
 
 def _figures(result: dict[str, Any]) -> str:

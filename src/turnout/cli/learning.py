@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from turnout.cli.jobs import find_job, finish, names_of
+from turnout.cli.found import find_job, finish, names_of
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DRIFT_EVERY_S = 900.0

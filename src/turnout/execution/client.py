@@ -23,11 +23,11 @@ from turnout.execution.drift_note import DriftNote
 from turnout.execution.fleets import Fleets
 from turnout.execution.following import Following
 from turnout.execution.judging import Judge
+from turnout.execution.keeping import Keeping
 from turnout.execution.metrics import Metrics
 from turnout.execution.opinions import Opinions
 from turnout.execution.orchestrator import Orchestrator
 from turnout.execution.personal import Personal
-from turnout.execution.recorder import Recorder
 from turnout.execution.remembered import Remembered
 from turnout.execution.served import Observer
 from turnout.execution.shadow import Shadow
@@ -86,7 +86,10 @@ class HybridClient:
             self._history, self._personal, self._metrics, lambda name: name not in self._orchestrator.fast_half
         )
         self._shadow = Shadow(self._metrics)
-        recorders = () if self._history is None else (Recorder(self._history, keep_texts=kept.prompts == "full"),)
+        keep_texts = kept.prompts == "full"
+        self._keeping = Keeping(
+            self._history, lambda: self.configuration, self._fleets, self._watch.snapshot, keep_texts=keep_texts
+        )
         self._orchestrator = Orchestrator(
             self._router,
             self._fleets,
@@ -95,7 +98,7 @@ class HybridClient:
             self._threshold,
             Remembered.open(configuration.performance.cache, state, self._fleets),
             personal=self._personal,
-            observers=(*recorders, self._metrics, self._opinions, self._shadow, *observers),
+            observers=(*self._keeping.observers, self._metrics, self._opinions, self._shadow, *observers),
         )
         self._note = DriftNote(state / "drift.json")
         self._following = Following(
@@ -167,6 +170,7 @@ class HybridClient:
             stack.push_async_callback(self._changes.close_caches)
             stack.push_async_callback(self._fleets.aclose)
             await self._fleets.start()
+            stack.push_async_callback(self._keeping.aclose)
             stack.callback(self._threshold.save)
             await asyncio.to_thread(self._following.look)
             for task in (self._keep_saved(), self._following.run(), self._shadow.run()):

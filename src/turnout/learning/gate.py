@@ -18,13 +18,17 @@ from numpy.typing import NDArray
 from turnout.learning.logged import LoggedDecisions
 from turnout.learning.metrics import COLLAPSE_SHARE, Interval, calibration_error, chance_calibration_error
 from turnout.learning.offpolicy import Difference, difference
+from turnout.learning.policies import expense_worth
 
 MAX_CALIBRATION_ERROR: Final = 0.1
 """Beyond chance and the champion's own: a chance that is wrong by more than this misleads thresholds and people."""
 
 CALIBRATION_SLACK: Final = 0.02
 MAX_SLOWER: Final = 1.10
-"""A challenger may expect a tenth more seconds, if its answers are better for it."""
+"""A challenger may expect a tenth more seconds. More has to be worth it at the preferences that were asked for."""
+
+MIN_SPREAD: Final = 0.01
+"""A predictor whose chances differ by less than this between requests, in standard deviations, tells none apart."""
 
 MIN_CALIBRATION_ROWS: Final = 100
 
@@ -90,7 +94,7 @@ def judge(
         _is_supported(gained),
         _is_better(gained),
         _is_calibrated(logged, champion, challenger),
-        _is_fast(logged, champion, challenger),
+        _is_fast(logged, champion, challenger, gained.score),
         _is_spread(logged, champion, challenger),
     )
     verdict, why = _concluded(checks, gained.score)
@@ -146,24 +150,35 @@ def _is_calibrated(logged: LoggedDecisions, champion: Contender, challenger: Con
     return Check("calibration", error <= allowed, text if error <= allowed else f"{text}: more than {allowed:.3f}")
 
 
-def _is_fast(logged: LoggedDecisions, champion: Contender, challenger: Contender) -> Check:
+def _is_fast(logged: LoggedDecisions, champion: Contender, challenger: Contender, score: Interval) -> Check:
+    """Not slower, or better by more than the seconds are worth to those who asked."""
     known = np.isfinite(np.where(logged.eligible, logged.expected_s, 0.0)).all(1)
     if not known.any():
         return Check("latency", True, "no seconds are known, so that they cannot be compared")
     expected = np.nan_to_num(logged.expected_s[known].astype(np.float64))
     own, before = ((one.target[known] * expected).sum(1).mean() for one in (challenger, champion))
     text = f"{own:.2f} s expected on average (the champion: {before:.2f} s)"
-    passed = bool(own <= MAX_SLOWER * before)
-    return Check("latency", passed, text if passed else f"{text}: more than {MAX_SLOWER - 1:.0%} slower")
+    if own <= MAX_SLOWER * before:
+        return Check("latency", True, text)
+    price = float((expense_worth(logged) * (challenger.target - champion.target)).sum(1).mean())
+    text = f"{text}; at the preferences that were asked for the seconds are worth {price:.3f} of score"
+    if score.low > price:
+        return Check("latency", True, f"{text}, less than what is gained")
+    return Check("latency", False, f"{text}, and the gain is not surely more than that")
 
 
 def _is_spread(logged: LoggedDecisions, champion: Contender, challenger: Contender) -> Check:
-    """Everything on one candidate is a collapse unless the champion does the same, or there was nothing to choose."""
+    """Everything on one candidate is a collapse where the chances do not tell requests apart, or hardly."""
     free = ~logged.pinned & (logged.eligible.sum(1) > 1)
     if not free.any():
         return Check("collapse", True, "no decision left a choice")
     own, before = (one.target[free].mean(0) for one in (challenger, champion))
     most = int(own.argmax())
     text = f"{own[most]:.0%} of its choices are {logged.candidates[most]} (the champion: {before[most]:.0%})"
-    passed = bool(own[most] <= COLLAPSE_SHARE or before[most] > COLLAPSE_SHARE)
+    if own[most] <= COLLAPSE_SHARE:
+        return Check("collapse", True, text)
+    gain = challenger.chance[free] - challenger.chance[free].mean(1, keepdims=True)
+    spread = float(gain.std(0).max())
+    text = f"{text}; its chances differ between requests by {spread:.3f}"
+    passed = spread >= MIN_SPREAD
     return Check("collapse", passed, text if passed else f"{text}: it has collapsed to one candidate")

@@ -69,8 +69,13 @@ def greedy(logged: LoggedDecisions, chance: Array) -> Array:
     Utility is the chance less the exchange rate times the expected seconds as a share of the row's longest, as in
     `turnout.policy.worth`; where nothing is expected, the order of the candidates stands for their expense.
     """
-    utility = chance - _rates(logged)[:, None] * _expense(logged)
+    utility = chance - expense_worth(logged)
     return _certain(logged, np.where(logged.eligible, utility, -np.inf).argmax(1))
+
+
+def expense_worth(logged: LoggedDecisions) -> Array:
+    """How much score each candidate's seconds are worth at the row's preference: float64 (n, k)."""
+    return _rates(logged)[:, None] * _expense(logged)
 
 
 def _expense(logged: LoggedDecisions) -> Array:
