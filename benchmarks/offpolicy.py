@@ -22,7 +22,7 @@ from offpolicy_trials import coverage, gate
 
 from turnout.learning.offpolicy import ESTIMATORS
 
-SEEDS = 3
+SEEDS = 2
 TRIALS = 500
 GATE_POOLS = ("mmlu-mixtral-gpt4", "mmlupro-llama31-sizes")
 """The pools that hold more than the 5,000 decisions of a trial."""

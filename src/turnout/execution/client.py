@@ -86,10 +86,7 @@ class HybridClient:
             self._history, self._personal, self._metrics, lambda name: name not in self._orchestrator.fast_half
         )
         self._shadow = Shadow(self._metrics)
-        keep_texts = kept.prompts == "full"
-        self._keeping = Keeping(
-            self._history, lambda: self.configuration, self._fleets, self._watch.snapshot, keep_texts=keep_texts
-        )
+        self._keeping = Keeping(self._history, kept, lambda: self.configuration, self._fleets, self._watch.snapshot)
         self._orchestrator = Orchestrator(
             self._router,
             self._fleets,

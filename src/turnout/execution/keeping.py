@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from turnout.config.records import History as Settings
 from turnout.config.schema import Configuration
 from turnout.execution.fleets import Fleets
 from turnout.execution.recorder import Recorder
@@ -19,26 +20,25 @@ class Keeping:
 
     Args:
         history: open while requests are served; None where none is kept.
+        kept: what may be kept.
         configuration: what holds now.
         fleets: answer where a candidate judges.
         snapshot: what is known of providers now.
-        keep_texts: whether answers may be kept, as prompts are.
     """
 
     def __init__(
         self,
         history: History | None,
+        kept: Settings,
         configuration: Callable[[], Configuration],
         fleets: Fleets,
         snapshot: Callable[[], Snapshot],
-        *,
-        keep_texts: bool,
     ) -> None:
         self._verifying: Verifying | None = None
         self.observers: tuple[Observer, ...] = ()
         if history is not None:
             self._verifying = Verifying(history, configuration, fleets, snapshot)
-            recorder = Recorder(history, keep_texts=keep_texts)
+            recorder = Recorder(history, keep_texts=kept.prompts == "full")
             self.observers = (recorder, Sightings(history, snapshot), self._verifying)
 
     async def aclose(self) -> None:

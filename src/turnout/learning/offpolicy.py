@@ -38,7 +38,7 @@ MIN_EFFECTIVE: Final = 30.0
 interval."""
 
 DRAWS: Final = 1000
-_BLOCKS: Final = 20_000
+_BLOCKS: Final = 2_000
 
 Array = NDArray[np.float64]
 
