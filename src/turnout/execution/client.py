@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -41,8 +40,6 @@ from turnout.policy import Router
 from turnout.policy.policy import Policy
 from turnout.resources import ResourceSampler
 from turnout.types import Completion, Decision, Embeddings, RequestLike, Snapshot
-
-logger = logging.getLogger(__name__)
 
 
 class HybridClient:
