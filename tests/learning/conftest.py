@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from turnout.learning.outcomes import OutcomeTable
+from turnout.predictor.settings import FitSettings
 
 MakeTable: TypeAlias = Callable[..., OutcomeTable]
 
@@ -18,7 +20,7 @@ MakeTable: TypeAlias = Callable[..., OutcomeTable]
 def few_trees() -> Iterator[None]:
     """Fit a tenth of the trees where their number does not matter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("turnout.predictor.fit_trees.TREES_PER_BAG", 6)
+        patch.setattr("turnout.predictor.fit.FitSettings", partial(FitSettings, trees_per_bag=6))
         yield
 
 
