@@ -14,14 +14,8 @@ from yarl import URL
 
 from turnout.errors import BadRequestError, ConfigurationError, IncompleteError, UnreachableError
 from turnout.providers.clock import CallClock
-from turnout.providers.transport import (
-    Arrival,
-    DroppedError,
-    NoConnectionError,
-    SlowConnectionError,
-    Transport,
-    open_transport,
-)
+from turnout.providers.transport import Arrival, Transport, open_transport
+from turnout.providers.unsent import DroppedError, NoConnectionError, SlowConnectionError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
 _DROPPED_WITHIN_S = 0.25
