@@ -20,6 +20,7 @@ from turnout.providers.unsent import DroppedError, NoConnectionError, SlowConnec
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
 _DROPPED_WITHIN_S = 0.25
 ERROR_BYTES = 1024 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class HttpClient:
         if url is None:
             url = self._urls[path] = _address(self.base_url + path)
         try:
-            content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            content = None if body is None else _encode(body).encode("utf-8", "replace")
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRequestError(f"the request cannot be written as JSON ({error})") from None
         if self._transport is None:

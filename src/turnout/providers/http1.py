@@ -14,7 +14,7 @@ _MOST_LINE_BYTES: Final = 8 * 1024
 _INFLATED_BYTES: Final = 1024 * 1024
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5]\d\d)(?: .*)?")
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD: Final = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$", re.MULTILINE)
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _EMPTY: Final = frozenset({204, 304})
@@ -41,17 +41,15 @@ def read_head(data: bytes) -> Head:
     Raises:
         HttpError: it breaks the rules.
     """
-    first, *lines = data.decode("utf-8", "surrogateescape").split("\n")
+    first, _, lines = data.decode("utf-8", "surrogateescape").partition("\n")
     found = _STATUS_LINE.fullmatch(first.rstrip("\r"))
     if found is None:
         raise HttpError("no HTTP/1.1 status line")
-    fields = []
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name) or "\0" in value:
-            raise HttpError("a header that is none")
-        fields.append((name, value.strip(" \t\r")))
-    headers, status = CIMultiDict(fields), int(found[2])
+    fields = _FIELD.findall(lines)
+    if len(fields) != (lines.count("\n") + 1 if lines else 0) or "\0" in lines:
+        raise HttpError("a header that is none")
+    headers = CIMultiDict([(name, value.strip(" \t\r")) for name, value in fields])
+    status = int(found[2])
     coding = headers.get("transfer-encoding")
     is_chunked = coding is not None and coding.lower().rpartition(",")[2].strip() == "chunked"
     length = _length(headers) if coding is None else None
