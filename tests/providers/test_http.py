@@ -1,4 +1,4 @@
-"""The one place that talks HTTP, against servers that break in every way, over both transports."""
+"""The one place that talks HTTP, against servers that break in every way, over every transport."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from turnout.providers import http
 from turnout.providers import transport as transport_module
 from turnout.providers.clock import CallClock
 from turnout.providers.http import HttpClient
-from turnout.providers.transport import HttpxTransport, Transport, open_transport
+from turnout.providers.transport import AiohttpTransport, HttpxTransport, Transport, open_transport
 
 pytestmark = pytest.mark.anyio
 
@@ -49,10 +49,12 @@ def nothing_is_left_behind() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(params=["aiohttp", "httpx"])
-def transport(request: pytest.FixtureRequest) -> str:
-    """Both transports that can be named in the configuration."""
-    return str(request.param)
+@pytest.fixture(params=["direct", "aiohttp", "httpx"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both transports that can be named in the configuration, and the one that takes aiohttp's place where it can."""
+    if request.param == "aiohttp":
+        monkeypatch.setattr(transport_module, "is_direct", lambda url: False)
+    return "httpx" if request.param == "httpx" else "aiohttp"
 
 
 def clock(deadline_s: float | None = None, **limits: float) -> CallClock:
@@ -637,7 +639,7 @@ async def test_each_failure_of_aiohttp_is_an_unreachable_provider_and_only_a_dro
         sent += 1
         raise error
 
-    async with serving(answers()) as server, client(server.url, "aiohttp") as made:
+    async with serving(answers()) as server, client(server.url, AiohttpTransport(secure=False)) as made:
         await made.get("/x", clock())
         made.base_url = "http://here"
         monkeypatch.setattr(aiohttp.ClientSession, "_request", fails)

@@ -23,12 +23,12 @@ async def read_body(http: web.Request) -> dict[str, Any]:
         RefusedError: it carries none, or it is too large.
     """
     try:
-        content = await http.read()
+        content = await _content(http)
     except web.HTTPRequestEntityTooLarge as error:
         most = f"{http.client_max_size / 2**20:g} MiB"
         raise RefusedError(413, "body_too_large", f"the body is larger than {most}") from error
     try:
-        body = json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
+        body = _decode(content.decode(json.detect_encoding(content), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, "invalid_json", f"the body is no JSON: {str(error)[:200]}") from None
     if not isinstance(body, dict):
@@ -36,6 +36,16 @@ async def read_body(http: web.Request) -> dict[str, Any]:
     if content.count(b"{") + content.count(b"[") > MOST_NESTED and _is_too_deep(body):
         raise RefusedError(400, "invalid_json", f"the body is nested more than {MOST_NESTED} levels deep")
     return body
+
+
+async def _content(http: web.Request) -> bytes:
+    payload = http.content
+    if not payload.is_eof():
+        return await http.read()
+    content = payload.read_nowait()  # it came together with its head, as most do: nothing more is to be waited for
+    if len(content) > http.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(http.client_max_size, len(content))
+    return content
 
 
 def _is_too_deep(body: dict[str, Any]) -> bool:
@@ -63,6 +73,9 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
 class Fields:

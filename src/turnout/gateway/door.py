@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from itertools import chain
 from typing import Final
 
 from aiohttp import web
@@ -134,7 +135,8 @@ class Door:
 
     def _check_size(self, http: web.Request) -> None:
         """What is announced as too large is not waited for."""
-        if sum(len(name) + len(value) + 4 for name, value in http.raw_headers) > self._header_bytes:
+        fields = http.raw_headers
+        if sum(map(len, chain.from_iterable(fields))) + 4 * len(fields) > self._header_bytes:
             raise RefusedError(431, "headers_too_large", f"headers may have {self._header_bytes:g} bytes")
         encoding = http.headers.get("Content-Encoding", "identity").lower()
         if encoding not in _ENCODINGS:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 
+@lru_cache(64)  # the clients of a gateway name it in few ways
 def host_name(named: str) -> str:
     """A name without port, in lower case, without the dot at its end; an IPv6 address in brackets and at its shortest.
 

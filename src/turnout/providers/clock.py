@@ -111,7 +111,7 @@ class Deadline:
         self._now = now
         self.started_s = now()
         self._ends_s = math.inf if total_s is None else self.started_s + total_s
-        self._begins_s = math.inf if begin_s is None else self.started_s + begin_s
+        self._begins_s = self._ends_s if begin_s is None else min(self._ends_s, self.started_s + begin_s)
 
     @property
     def left_s(self) -> float | None:
@@ -121,7 +121,7 @@ class Deadline:
     @property
     def begin_left_s(self) -> float | None:
         """Seconds until the first content has to be there, never below 0."""
-        return self._until(min(self._ends_s, self._begins_s))
+        return self._until(self._begins_s)
 
     def _until(self, end_s: float) -> float | None:
-        return None if math.isinf(end_s) else max(0.0, end_s - self._now())
+        return None if end_s == math.inf else max(0.0, end_s - self._now())

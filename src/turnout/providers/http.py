@@ -14,18 +14,13 @@ from yarl import URL
 
 from turnout.errors import BadRequestError, ConfigurationError, IncompleteError, UnreachableError
 from turnout.providers.clock import CallClock
-from turnout.providers.transport import (
-    Arrival,
-    DroppedError,
-    NoConnectionError,
-    SlowConnectionError,
-    Transport,
-    open_transport,
-)
+from turnout.providers.transport import Arrival, Transport, open_transport
+from turnout.providers.unsent import DroppedError, NoConnectionError, SlowConnectionError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a whole answer with log-probabilities stays far below
 _DROPPED_WITHIN_S = 0.25
 ERROR_BYTES = 1024 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +132,7 @@ class HttpClient:
         if url is None:
             url = self._urls[path] = _address(self.base_url + path)
         try:
-            content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            content = None if body is None else _encode(body).encode("utf-8", "replace")
         except (TypeError, ValueError, RecursionError) as error:
             raise BadRequestError(f"the request cannot be written as JSON ({error})") from None
         if self._transport is None:

@@ -45,7 +45,7 @@ class OpenAIProvider(HttpProvider):
     async def complete(self, call: Call) -> Answer:
         """One whole answer from `/chat/completions`, streamed where only a stream can be stopped."""
         with self._telling(call.model):
-            dialect = await self._speaks(call.clock)
+            dialect = self._dialect or await self._speaks(call.clock)
             if dialect.stops_when_left:
                 return await self._whole("/chat/completions", call, dialect)
         return await collect(self._pieces("/chat/completions", call, dialect))

@@ -109,6 +109,9 @@ class Schedule:
         if not self._waiting or self.running >= self._limits.max_concurrent:
             return None
         now = self._now()
+        if len(self._waiting) == 1:  # nobody to choose among, nobody to pass
+            only = self._waiting[0]
+            return self._start(only, now) if self._may_start(only) else None
         # What was just brought in keeps its place as long as anybody has to wait: else a long queue swaps at each start.
         bound_s = now - self._limits.starvation_s
         late = (t for t in self._waiting if t.asked_s <= bound_s and not self._is_resident(t.candidate))

@@ -1,8 +1,8 @@
-"""Where requests leave the process: aiohttp as it is used here, or httpx, behind the one method that both need.
+"""Where requests leave the process: HTTP/1.1 of our own, aiohttp, or httpx, behind the one method that all need.
 
 Redirects, cookies and proxy variables of the environment have no place between a router and its configured providers:
-neither transport knows them. Neither limits connections either; the queue does. The aiohttp transport was measured at
-about twice the throughput of the same library reached through httpx's interface.
+no transport knows them. None limits connections either; the queue does. The aiohttp transport was measured at about
+twice the throughput of the same library reached through httpx's interface.
 """
 
 from __future__ import annotations
@@ -14,24 +14,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
 
+from turnout.providers.direct import DirectTransport, is_direct
+from turnout.providers.unsent import DroppedError, NoConnectionError, SlowConnectionError
+
 if TYPE_CHECKING:
     import aiohttp
     import httpx
 
 IDLE_CONNECTION_S = 4.0  # Node, under LM Studio, closes idle connections after 5 s: be the first to let go
 _PIECE_BYTES = 512 * 1024
-
-
-class NoConnectionError(Exception):
-    """The connection was refused, or its host or certificate is not good; the cause says what."""
-
-
-class SlowConnectionError(Exception):
-    """The connection was not there in its time."""
-
-
-class DroppedError(Exception):
-    """The connection was there and broke before the answer's head came; the cause says how."""
 
 
 class Arrival(Protocol):
@@ -72,13 +63,16 @@ class Transport(Protocol):
 
 
 def open_transport(name: str, base_url: str) -> Transport:
-    """A transport by its name in the configuration."""
+    """A transport by its name in the configuration; where aiohttp is named and nothing of what it can do is needed, a
+    leaner one takes its place."""
     secure = base_url.startswith("https://")
     if name == "httpx":
         import httpx
 
         limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_CONNECTION_S)
         return HttpxTransport(httpx.AsyncHTTPTransport(verify=secure, trust_env=False, limits=limits))
+    if is_direct(base_url):
+        return DirectTransport(idle_s=IDLE_CONNECTION_S)
     return AiohttpTransport(secure=secure)
 
 

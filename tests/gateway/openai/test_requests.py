@@ -107,6 +107,29 @@ def test_a_value_out_of_bounds_is_refused_by_its_name(read: Read, name: str, val
     assert refused.value.param == name
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"stream": True, "user": "ann"},
+        {"temperature": 0.5, "max_completion_tokens": 7, "stop": ["x"], "seed": None},
+        {"messages": [{"role": "user", "content": "x", "audio": None, "odd": 1}]},
+    ],
+)
+def test_a_usual_request_is_read_as_one_in_which_everything_is_looked_for(said: dict[str, Any]) -> None:
+    assert made(chat_request, **said) == made(chat_request, **said, tools=None)
+
+
+@pytest.mark.parametrize("said", [{"stream": 1}, {"user": 1}, {"temperature": 9}, {"messages": []}, {"model": 1}])
+def test_a_usual_request_of_no_use_is_refused_alike(said: dict[str, Any]) -> None:
+    refused = []
+    for more in ({}, {"tools": None}):
+        with pytest.raises(FieldError) as caught:
+            made(chat_request, **said, **more)
+        refused.append(str(caught.value))
+    assert refused[0] == refused[1]
+
+
 def test_how_tokens_are_drawn_is_read_in_full() -> None:
     sampling = made(
         chat_request,

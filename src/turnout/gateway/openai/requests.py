@@ -51,6 +51,8 @@ _TOO_MUCH: Final = {
 
 _DRAWN_BY: Final = frozenset(entry.name for entry in dataclasses.fields(Sampling)) | {"max_completion_tokens"}
 _AS_USUAL: Final = Sampling()
+_USUAL: Final = _DRAWN_BY - {"logprobs", "top_logprobs"} | {"model", "messages", "stream", "user"}
+"""All that most requests say: whatever else there is need not be looked for in them."""
 
 MOST_STOPS: Final = 16
 MOST_TOP_LOGPROBS: Final = 20
@@ -64,12 +66,18 @@ def chat_request(body: Mapping[str, Any]) -> Wanted:
         RequestError: a message is of no use.
     """
     fields = Fields(body)
-    refuse_too_much(fields)
+    is_usual = body.keys() <= _USUAL
+    if not is_usual:
+        refuse_too_much(fields)
     messages = fields.items("messages")
     if not messages:
         raise fields.refuse("messages", "a list with at least one message is needed")
     warnings: list[str] = []
     said = Request.of([chat_message(at, entry, warnings) for at, entry in enumerate(messages)]).messages
+    if is_usual:
+        request = Request(said, sampling=_sampling(fields, logprobs=False, top_logprobs=0))
+        wants_stream = fields.flag("stream")
+        return Wanted(fields.text("model"), request, wants_stream, fields.text("user"), warnings)
     wanted = _wanted(fields, said, warnings)
     if body.get("functions") is not None or body.get("function_call") is not None:
         raise fields.refuse("functions", "give them as tools; the older form is not understood")
