@@ -55,9 +55,9 @@ notebooks: $(READY) ## run the notebooks and keep their output in place
 mlflow: $(READY) ## show the tracked runs in a browser (http://127.0.0.1:5000)
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///models/mlflow.db --host 127.0.0.1
 
-bench: bench-quality bench-tasks bench-route bench-decision bench-scale bench-faults bench-overhead bench-crowd bench-reloads bench-day bench-hybrid bench-orchestration bench-chaos bench-restart bench-semantic bench-history bench-gateway bench-offpolicy bench-drift ## run every benchmark (an hour on two cores)
+bench: bench-quality bench-tasks bench-route bench-decision bench-scale bench-faults bench-overhead bench-crowd bench-reloads bench-day bench-hybrid bench-orchestration bench-chaos bench-restart bench-semantic bench-history bench-gateway bench-offpolicy bench-drift bench-kills ## run every benchmark (an hour on two cores)
 
-bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, faults, overhead, crowd, reloads, day, hybrid, orchestration, chaos, restart, semantic, history, gateway, offpolicy, drift
+bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, faults, overhead, crowd, reloads, day, hybrid, orchestration, chaos, restart, semantic, history, gateway, offpolicy, drift, kills
 	@$(BIN)/python benchmarks/$*.py --shared $(SHARED)
 
 clean: ## remove the virtual environment and caches, never data or models

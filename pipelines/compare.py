@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from turnout_pipelines.rules import of_rules
 from turnout_pipelines.sources import Source, say
 
 from turnout.config.paths import challenger_folder, champion_folder
-from turnout.errors import DataError
+from turnout.errors import ArtifactError, DataError
 from turnout.learning import policies
 from turnout.learning.direct import expected_scores
 from turnout.learning.from_history import HistorySettings, from_history
@@ -77,9 +78,17 @@ def run(
 
 
 def _default(logged: LoggedDecisions) -> tuple[str, ...]:
-    there = {"champion": champion_folder().exists(), "challenger": challenger_folder().exists()}
-    names = [name for name in DEFAULT if there.get(name, True)]
+    folders = {"champion": champion_folder(), "challenger": challenger_folder()}
+    names = [name for name in DEFAULT if name not in folders or _knows(folders[name], logged)]
     return (*names, *(f"always:{candidate}" for candidate in logged.candidates))
+
+
+def _knows(folder: Path, logged: LoggedDecisions) -> bool:
+    """Whether there is a predictor of any of these candidates."""
+    try:
+        return not set(load(folder).candidates).isdisjoint(logged.candidates)
+    except ArtifactError:
+        return False
 
 
 def _target(name: str, logged: LoggedDecisions, reader: Any, config: Path | None) -> NDArray[Any]:
@@ -99,7 +108,7 @@ def _target(name: str, logged: LoggedDecisions, reader: Any, config: Path | None
         with tempfile.TemporaryDirectory() as folder:
             _, path = tracking.download(tracking.start(), rest, Path(folder))
             return policies.of_predictor(logged, load(path))
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return policies.of_predictor(logged, load(Path(name)))
     raise DataError(f"policy {name!r} is unknown; there is {KNOWN}")
 
@@ -111,5 +120,6 @@ def _plain(one: Estimate) -> dict[str, Any]:
     }
 
 
-def _bounds(figure: Interval) -> list[float]:
-    return [figure.value, figure.low, figure.high]
+def _bounds(figure: Interval) -> list[float | None]:
+    """JSON knows no NaN: what cannot be estimated is None."""
+    return [value if math.isfinite(value) else None for value in (figure.value, figure.low, figure.high)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from turnout.config.paths import champion_folder, state_folder
 from turnout.errors import ArtifactError
 from turnout.execution.recorder import version
 from turnout.files import write_aside
+from turnout.history.identities import changed_at
 from turnout.history.reader import HistoryReader
 from turnout.learning.drift import Alarm, DriftReport, watch
 from turnout.learning.from_history import HistorySettings, from_history
@@ -72,16 +74,25 @@ def _champion() -> Predictor | None:
 
 def _language_models(reader: HistoryReader, champion: Predictor | None) -> list[Alarm]:
     """Language models that changed, or came, after the champion was trained."""
-    until = float((champion.info.get("training") or {}).get("until") or 0.0) if champion is not None else 0.0
-    known: set[str] = set()
+    if champion is None:
+        return []
+    until, seen = _trained_until(champion), reader.language_models()
+    came = {candidate: at for candidate, _, at in reversed(seen)}
+    changed = changed_at(seen)
     alarms = []
-    for candidate, _, first_seen_at in reader.language_models():
-        changed = candidate in known
-        known.add(candidate)
-        if champion is None or not until or first_seen_at <= until:
+    for candidate, at in (came | changed).items():
+        if at <= until or not (candidate in changed or candidate not in champion.candidates):
             continue
-        if changed or candidate not in champion.candidates:
-            told = "another language model answers under this name" if changed else "a new candidate"
-            text = f"{candidate}: {told}; what the predictor learned does not count for it"
-            alarms.append(Alarm(kind="language_model", candidate=candidate, since=first_seen_at, text=text))
+        told = "another language model answers under this name" if candidate in changed else "a new candidate"
+        text = f"{candidate}: {told}; what the predictor learned does not count for it"
+        alarms.append(Alarm(kind="language_model", candidate=candidate, since=at, text=text))
     return alarms
+
+
+def _trained_until(champion: Predictor) -> float:
+    """The moment of the last decision that it learned from, Unix seconds; of tables, when it was made."""
+    try:
+        until = (champion.info.get("training") or {}).get("until")
+        return float(until or datetime.fromisoformat(champion.info["created"]).timestamp())
+    except (KeyError, TypeError, ValueError):
+        return float("inf")  # it does not say, so nothing can be said to have changed since

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from turnout_pipelines import tracking
+from turnout_pipelines.cluster import cluster
 from turnout_pipelines.report import log_evaluation
 
 from turnout.files import write_aside
@@ -28,8 +29,14 @@ def run(
     predictions: Path | None = None,
     use_other_models: bool = True,
     track: bool = True,
+    dask: str = "",
 ) -> dict[str, Any]:
     """Judge a pool; returns what the command prints. `candidates` run from cheapest to strongest.
+
+    The settings are the defaults, whatever a tuning found: figures are comparable between installations.
+
+    Args:
+        dask: the address of a cluster's scheduler; empty computes here.
 
     Raises:
         DataError: a table breaks its contract or is too small for the folds asked for.
@@ -37,15 +44,16 @@ def run(
     table = read_outcomes(outcomes, datasets)
     chosen = tuple(candidates) or table.cheapest_first()
     print(f"{len(table.prompts):,} prompts, candidates: {', '.join(chosen)}", file=sys.stderr)
-    judged = evaluate(
-        table,
-        chosen,
-        n_folds=n_folds,
-        seed=seed,
-        split=split,
-        train_size=train_size,
-        use_other_models=use_other_models,
-    )
+    with cluster(dask):
+        judged = evaluate(
+            table,
+            chosen,
+            n_folds=n_folds,
+            seed=seed,
+            split=split,
+            train_size=train_size,
+            use_other_models=use_other_models,
+        )
     if predictions is not None:
         buffer = io.BytesIO()
         judged.predictions().to_parquet(buffer, index=False)

@@ -15,7 +15,9 @@ from typing import Any
 
 import mlflow
 from turnout_pipelines import promote, tracking
+from turnout_pipelines.cluster import cluster
 from turnout_pipelines.sources import Source, locked, say
+from turnout_pipelines.tuned import tuned_settings
 from turnout_pipelines.versions import versions
 
 from turnout.config.paths import challenger_folder, champion_folder, models_folder
@@ -29,6 +31,7 @@ from turnout.learning.logged import LoggedDecisions
 from turnout.learning.mixing import of_table
 from turnout.learning.outcomes import read_outcomes
 from turnout.predictor import Predictor, load, save
+from turnout.predictor.settings import FitSettings
 
 REPORT = "gate.html"
 
@@ -43,6 +46,7 @@ class Wanted:
     max_rows: int = 200_000
     promote_if_better: bool = True
     seed: int = 0
+    settings: FitSettings | None = None
 
 
 def run(
@@ -54,8 +58,9 @@ def run(
     max_rows: int = 200_000,
     promote_if_better: bool = True,
     seed: int = 0,
+    dask: str = "",
 ) -> dict[str, Any]:
-    """Retrain once; returns what the command prints.
+    """Retrain once, with the settings that a tuning found where there are any; returns what the command prints.
 
     Args:
         history: the history's address; by default that of the configuration.
@@ -64,11 +69,13 @@ def run(
         candidates: only these; by default all with enough results.
         max_rows: the most decisions that are trained on, a sample of a longer history.
         promote_if_better: let a challenger that passes the gate serve.
+        dask: the address of a cluster's scheduler; empty computes here.
 
     Raises:
         TooFewRowsError: the history has too little to learn from.
         HistoryError: there is none, or it cannot be read.
         TrainingBusyError: another training is under way.
+        ConfigurationError: the tuned settings are damaged.
     """
     wanted = Wanted(
         source=Source.of(history, config),
@@ -77,15 +84,16 @@ def run(
         max_rows=max_rows,
         promote_if_better=promote_if_better,
         seed=seed,
+        settings=tuned_settings(),
     )
-    with locked(models_folder()):
+    with locked(models_folder()), cluster(dask):
         return _retrain(wanted)
 
 
 def _retrain(wanted: Wanted) -> dict[str, Any]:
     started = time.perf_counter()
     logged, counts = _read(wanted)
-    champion = _champion()
+    champion = _champion(logged.candidates)
     more = None
     if wanted.outcomes:
         table = read_outcomes(wanted.outcomes)
@@ -99,19 +107,22 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
         "decisions": len(logged),
         "max_rows": wanted.max_rows,
         "seed": wanted.seed,
+        **(wanted.settings.to_json() if wanted.settings is not None else {}),
     }
     with tracking.run("retrain", parameters) as run_id:
         info = _info(logged, counts, parameters)
-        found = challenge(logged, champion, info=info, more=more, seed=wanted.seed, progress=say)
+        found = challenge(
+            logged, champion, info=info, more=more, settings=wanted.settings, seed=wanted.seed, progress=say
+        )
         page = _log(found, counts, parameters)
         tracking.log_predictor(found.predictor)
     number = tracking.register(client, run_id)
     save(found.predictor, challenger_folder())
     promoted, why = _promoted(found, champion, wanted.promote_if_better)
-    if promoted:
-        promote.run(version=number, client=client)
     report = models_folder() / "reports" / f"{number}.html"
     write_aside(report, page.encode())
+    if promoted:
+        promote.run(version=number, client=client)
     return {
         "version": number,
         "run_id": run_id,
@@ -146,12 +157,16 @@ def _read(wanted: Wanted) -> tuple[LoggedDecisions, HistoryCounts]:
     return logged, counts
 
 
-def _champion() -> Predictor | None:
+def _champion(candidates: Sequence[str]) -> Predictor | None:
     try:
-        return load(champion_folder())
+        champion = load(champion_folder())
     except ArtifactError as error:
         say(f"no champion that can be served ({error}); the challenger is held against what was done")
         return None
+    if not set(champion.candidates) & set(candidates):
+        say("the champion knows none of these candidates; the challenger is held against what was done")
+        return None
+    return champion
 
 
 def _promoted(found: Challenge, champion: Predictor | None, wanted: bool) -> tuple[bool, str]:
@@ -160,8 +175,8 @@ def _promoted(found: Challenge, champion: Predictor | None, wanted: bool) -> tup
     if not judgement.promote:
         return False, judgement.why
     if not wanted:
-        return False, f"it would be {judgement.why}; not asked for (--no-promote)"
-    return True, judgement.why if champion is not None else f"{judgement.why}; there was no champion"
+        return False, f"it would be {judgement.why}; not asked for"
+    return True, judgement.why + ("" if champion is not None else "; no champion knew these candidates")
 
 
 def _info(logged: LoggedDecisions, counts: HistoryCounts, parameters: Mapping[str, Any]) -> dict[str, Any]:

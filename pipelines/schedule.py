@@ -45,14 +45,23 @@ def run(
             since = [alarm["since"] for alarm in noted["alarms"] if alarm["since"] > answered]
             if not on_drift or since:
                 result = retrain.run(history=history, config=config, **options)
-                answered = max([answered, *since])
+                answered = max([answered, *since, _settled(result)])
                 done["retrained"] += 1
                 done["promoted"] += result["promoted"]
                 told(result)
             else:
                 say("no drift: nothing to do")
-        except TurnoutError as error:
-            say(f"{error}; trying again in {every_s:,.0f} s")
+        except Exception as error:  # a full disk or an absent server may be over at the next turn
+            say(f"{_told(error)}; trying again in {every_s:,.0f} s")
         if turns is None or done["turns"] < turns:
             sleep(max(0.0, every_s - (time.monotonic() - started)))
     return done
+
+
+def _settled(result: dict[str, Any]) -> float:
+    """Until when what happened is answered for: a verdict has seen it all, and what is inconclusive settles nothing."""
+    return 0.0 if result["verdict"] == "inconclusive" else float(result["history"]["last_at"])
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, TurnoutError) else f"{type(error).__name__}: {error}"

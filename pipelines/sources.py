@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -44,9 +44,9 @@ class Source:
         return HistoryReader(self.url)
 
     def __str__(self) -> str:
-        """The address without its password."""
-        scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        """The address without its password, which may stand among its options too."""
+        scheme, _, rest = self.url.partition("?")[0].partition("://")
+        return f"{scheme}://{rest if scheme.startswith('sqlite') else rest.rpartition('@')[2]}"
 
 
 @contextmanager
@@ -56,11 +56,12 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         TrainingBusyError: another one is under way.
     """
-    try:
-        with alone(folder / "training"):
-            yield
-    except TimeoutError as error:
-        raise TrainingBusyError(f"another training is under way in {folder}; wait for it to end") from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(folder / "training"))
+        except TimeoutError as error:
+            raise TrainingBusyError(f"another training is under way in {folder}; wait for it to end") from error
+        yield  # outside of the handler: a server that answers too late is another error
 
 
 def say(text: str) -> None:

@@ -93,6 +93,15 @@ def download(client: mlflow.MlflowClient, version_or_alias: str, folder: Path) -
     return str(found.version), Path(path)
 
 
+def knows(client: mlflow.MlflowClient, alias: str) -> bool:
+    """Whether a version has that alias."""
+    try:
+        client.get_model_version_by_alias(REGISTERED_MODEL, alias)
+    except MlflowException:
+        return False
+    return True
+
+
 def crown(client: mlflow.MlflowClient, version: str) -> None:
     """Move the champion's alias to a version; the one that had it becomes the previous champion."""
     try:

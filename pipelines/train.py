@@ -10,8 +10,10 @@ from typing import Any
 
 import mlflow
 from turnout_pipelines import promote, tracking
+from turnout_pipelines.cluster import cluster
 from turnout_pipelines.report import log_evaluation
 from turnout_pipelines.sources import say
+from turnout_pipelines.tuned import tuned_settings
 from turnout_pipelines.versions import versions
 
 from turnout.config.paths import champion_folder
@@ -37,13 +39,20 @@ def run(
     n_folds: int = 5,
     promote_if_better: bool = False,
     use_other_models: bool = True,
+    dask: str = "",
 ) -> dict[str, Any]:
-    """Train a predictor; returns what the command prints.
+    """Train a predictor, with the settings that a tuning found where there are any; returns what the command prints.
+
+    Args:
+        promote_if_better: let it serve if it is no worse than the champion on the same data.
+        dask: the address of a cluster's scheduler; empty computes here.
 
     Raises:
         DataError: a table breaks its contract or is too small.
+        ConfigurationError: the tuned settings are damaged.
     """
     started = time.perf_counter()
+    settings = tuned_settings()
     say("reading outcomes ...")
     table = read_outcomes(outcomes, datasets)
     chosen = tuple(candidates) or table.cheapest_first()
@@ -51,7 +60,6 @@ def run(
     if len(table.prompts) < MIN_PROMPTS:
         raise TooFewRowsError(f"training needs at least {MIN_PROMPTS} prompts, the table has {len(table.prompts)}")
     say(f"{len(table.prompts):,} prompts, {len(chosen)} candidates, cheapest first: {', '.join(chosen)}")
-    features = extract_all(table.prompts["prompt"].tolist())
     client = tracking.start()
     parameters = {
         "outcomes": ", ".join(path.name for path in outcomes),
@@ -63,15 +71,23 @@ def run(
         "seed": seed,
         "n_folds": n_folds,
         "use_other_models": use_other_models,
+        **(settings.to_json() if settings is not None else {}),
     }
-    with tracking.run("train", parameters) as run_id:
+    with cluster(dask), tracking.run("train", parameters) as run_id:
+        features = extract_all(table.prompts["prompt"].tolist())
         say(f"evaluating on held-out folds ({n_folds} by group) ...")
         judged = evaluate(
-            table, chosen, n_folds=n_folds, seed=seed, use_other_models=use_other_models, features=features
+            table,
+            chosen,
+            n_folds=n_folds,
+            seed=seed,
+            use_other_models=use_other_models,
+            features=features,
+            settings=settings,
         )
         say("fitting on everything ...")
         data = training_data(table, chosen, features, use_other_models=use_other_models)
-        fitted = fit(data, _info(table, parameters, judged), seed=seed)
+        fitted = fit(data, _info(table, parameters, judged), settings=settings, seed=seed)
         log_evaluation(table, judged, importance=dict(zip(FEATURE_NAMES, fitted.feature_gain.tolist(), strict=True)))
         mlflow.log_metric("fit_seconds", time.perf_counter() - started)
         tracking.log_predictor(fitted.predictor)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 import pytest
 from turnout_pipelines import train
+
+from turnout.predictor.settings import FitSettings
 
 Slice: TypeAlias = Callable[..., Path]
 
@@ -20,7 +23,7 @@ def use(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Let models and runs live in `folder`, and fits take a sixth of their trees."""
     patch.setenv("TURNOUT_MODELS", str(folder))
     patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-    patch.setattr("turnout.predictor.fit_trees.TREES_PER_BAG", 10)
+    patch.setattr("turnout.predictor.fit.FitSettings", partial(FitSettings, trees_per_bag=10))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tests.history.examples import rows
 
-from turnout.features import extract, schema_hash
+from turnout.features import Features, extract, schema_hash
 from turnout.history import DecisionRecord, OutcomeRecord, Record
 from turnout.history.database import Database
 from turnout.history.store import Store
@@ -23,13 +24,37 @@ BOTH = (WEAK, STRONG)
 SECONDS = {WEAK: 1.0, STRONG: 8.0}
 BEGINNING = 1_700_000_000.0
 
-Chooses = Callable[[NDArray[np.float64], np.random.Generator], int]
+Scores = NDArray[np.float64]
+Chooses = Callable[[Scores, np.random.Generator], int]
 """From the true scores of a prompt to the usual choice; what a router knows of them is up to the test."""
 
+Answers = Callable[[int, Scores], Scores]
+"""From a decision's number and the table's scores to those that the candidates reach in this world."""
 
-def by_chance(scores: NDArray[np.float64], rng: np.random.Generator) -> int:
+
+def by_chance(scores: Scores, rng: np.random.Generator) -> int:
     """A router that knows nothing."""
     return int(rng.random() < 0.5)
+
+
+def mostly_strong(scores: Scores, rng: np.random.Generator) -> int:
+    """A router that asks the strong one nine times out of ten."""
+    return int(rng.random() < 0.9)
+
+
+def as_ever(number: int, scores: Scores) -> Scores:
+    """The scores of the table."""
+    return scores
+
+
+def upside_down(number: int, scores: Scores) -> Scores:
+    """Whoever is good in the table is bad here."""
+    return 1.0 - scores
+
+
+def changing(at: int, before: Answers = as_ever, after: Answers = upside_down) -> Answers:
+    """One world up to a decision, another from it on."""
+    return lambda number, scores: (before if number < at else after)(number, scores)
 
 
 @cache
@@ -39,15 +64,36 @@ def known(count: int) -> pd.DataFrame:
     table = table[table["model"].isin(BOTH)]
     wide = table.pivot(index="prompt_id", columns="model", values="score")[list(BOTH)].dropna()
     prompts = table.drop_duplicates("prompt_id").set_index("prompt_id")["prompt"]
-    return wide.assign(prompt=prompts).head(count)
+    return wide.assign(prompt=prompts).sample(count, random_state=0)
 
 
-def records(count: int, *, exploration: float = 0.2, chooses: Chooses = by_chance, seed: int = 0) -> list[Record]:
-    """So many decisions, one a minute, each with the chosen candidate's true score as its outcome."""
+@cache
+def features_of(prompt: str) -> Features:
+    """Extracted once, however many histories a prompt is in."""
+    return extract(prompt)
+
+
+def records(
+    count: int,
+    *,
+    exploration: float = 0.2,
+    chooses: Chooses = by_chance,
+    answers: Answers = as_ever,
+    prompts: bool = True,
+    predictor: str = "",
+    beginning: float = BEGINNING,
+    seed: int = 0,
+) -> list[Record]:
+    """So many decisions, one a minute, each with the chosen candidate's score as its outcome.
+
+    Args:
+        prompts: keep them beside their features.
+        predictor: who decided, as `recorder.version` tells.
+    """
     rng = np.random.default_rng(seed)
     found: list[Record] = []
     for minute, row in enumerate(known(count).itertuples()):
-        scores = np.array([row[1], row[2]], np.float64)
+        scores = answers(minute, np.array([row[1], row[2]], np.float64))
         usual = chooses(scores, rng)
         chance = np.full(2, exploration / 2)
         chance[usual] += 1 - exploration
@@ -57,15 +103,16 @@ def records(count: int, *, exploration: float = 0.2, chooses: Chooses = by_chanc
         )
         prompt = str(row.prompt)
         decided = DecisionRecord(
-            created_at=BEGINNING + 60.0 * minute,
+            created_at=beginning + 60.0 * minute,
             candidate=BOTH[chosen],
             confidence=0.5,
             propensity=float(chance[chosen]),
             preference="quality",
             ranking=ranking,
-            prompt=prompt,
-            features=extract(prompt),
+            prompt=prompt if prompts else None,
+            features=features_of(prompt),
             features_schema=schema_hash(),
+            predictor=predictor,
         )
         found.append(decided)
         found.append(
@@ -80,10 +127,29 @@ def records(count: int, *, exploration: float = 0.2, chooses: Chooses = by_chanc
     return found
 
 
+def renamed(entry: Record) -> Record:
+    """The same of candidates with other names."""
+    assert isinstance(entry, DecisionRecord | OutcomeRecord)
+    names = {WEAK: "local/a", STRONG: "local/b"}
+    if isinstance(entry, OutcomeRecord):
+        return replace(entry, candidate=names[entry.candidate])
+    ranking = tuple(replace(one, candidate=names[one.candidate]) for one in entry.ranking)
+    return replace(entry, candidate=names[entry.candidate], ranking=ranking)
+
+
 def write(path: Path, entries: list[Record]) -> str:
     """Keep records in an SQLite history; its address."""
-    url = f"sqlite:///{path}"
+    return keep(f"sqlite:///{path}", entries)
+
+
+def keep(url: str, entries: list[Record]) -> str:
+    """Keep records in a history of either kind; its address."""
     database = Database(url)
     Store(database).insert(rows(*entries))
     database.close()
     return url
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder, byte for byte."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())} if folder.exists() else {}

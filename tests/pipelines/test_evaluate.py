@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from turnout_pipelines import evaluate, tracking
 
 from turnout.errors import DataError
+from turnout.predictor.settings import FitSettings
 
 Slice = Callable[..., Path]
 
@@ -26,7 +28,7 @@ def judged(history_slice: Slice, tmp_path_factory: pytest.TempPathFactory) -> tu
     """What the job returned, the table it judged, and the predictions it wrote."""
     table, predictions = history_slice(120), tmp_path_factory.mktemp("judged") / "out" / "predictions.parquet"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("turnout.predictor.fit_trees.TREES_PER_BAG", 10)
+        patch.setattr("turnout.predictor.fit.FitSettings", partial(FitSettings, trees_per_bag=10))
         result = evaluate.run(outcomes=[table], candidates=PAIR, n_folds=3, predictions=predictions, track=False)
     return result, table, predictions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import permutations
 from json import dumps
 from math import factorial
@@ -26,6 +27,7 @@ from turnout.predictor.feature_labels import FEATURE_LABELS, for_task
 from turnout.predictor.fit import Fitted, TrainingData, fit
 from turnout.predictor.linear import term_weights
 from turnout.predictor.model import blend_outputs
+from turnout.predictor.settings import FitSettings
 from turnout.predictor.trees import LEAVES, TESTS, Forest
 
 Matrix = NDArray[np.float32]
@@ -254,7 +256,7 @@ def test_a_conversation_with_tools_adds_up(predictor: Predictor) -> None:
 def test_any_number_of_candidates_is_taken_apart(
     plant: Plant, n_candidates: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("turnout.predictor.fit_trees.TREES_PER_BAG", 5)
+    monkeypatch.setattr("turnout.predictor.fit.FitSettings", partial(FitSettings, trees_per_bag=5))
     data, _ = plant(80, candidates=tuple(f"provider/model-{n}" for n in range(n_candidates)), measured=False)
     fitted = fit(data).predictor
     for prompt in (HARD, EASY):

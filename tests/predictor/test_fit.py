@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from turnout.learning.metrics import apgr
 from turnout.predictor import Predictor, save
 from turnout.predictor.fit import TrainingData, contrasts, fit
 from turnout.predictor.folds import assign_folds
+from turnout.predictor.settings import FitSettings
 
 Plant = Callable[..., tuple[TrainingData, NDArray[np.bool_]]]
 
@@ -165,7 +167,7 @@ def test_a_candidate_with_one_score_for_everything_gets_it(plant: Plant, constan
 
 @pytest.mark.parametrize("n_candidates", [2, 3, 5])
 def test_any_number_of_candidates_is_fitted(plant: Plant, n_candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnout.predictor.fit_trees.TREES_PER_BAG", 10)
+    monkeypatch.setattr("turnout.predictor.fit.FitSettings", partial(FitSettings, trees_per_bag=10))
     names = tuple(f"provider/model-{number}" for number in range(n_candidates))
     data, hard = plant(150, candidates=names, measured=False)
     predictor = fit(data).predictor

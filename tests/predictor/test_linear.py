@@ -14,8 +14,8 @@ from sklearn.linear_model import Ridge
 
 from turnout.features.ngrams import BUCKETS
 from turnout.predictor.fit import TrainingData, fit
-from turnout.predictor.fit_ngrams import RIDGE_PENALTY
 from turnout.predictor.linear import NgramModel, term_weights
+from turnout.predictor.settings import FitSettings
 
 Plant = Callable[..., tuple[TrainingData, NDArray[np.bool_]]]
 
@@ -74,7 +74,9 @@ def test_the_fitted_part_is_a_ridge_on_tfidf(plant: Plant) -> None:
     assert seen.max() < BUCKETS
     dense = TfidfTransformer(sublinear_tf=True).fit_transform(counts[:, seen]).toarray()
     mean = data.scores.mean(0)
-    ridge = Ridge(alpha=RIDGE_PENALTY, fit_intercept=False, solver="cholesky").fit(dense, data.scores - mean)
+    ridge = Ridge(alpha=FitSettings().ridge_penalty, fit_intercept=False, solver="cholesky").fit(
+        dense, data.scores - mean
+    )
     ngrams = fit(data).predictor.ngrams
     for row in range(0, 80, 7):
         at = slice(counts.indptr[row], counts.indptr[row + 1])

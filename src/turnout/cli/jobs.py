@@ -8,6 +8,7 @@ from typing import Any
 
 from turnout.cli.found import find_job, finish, names_of
 from turnout.cli.learning import retrained
+from turnout.errors import ConfigurationError
 
 _FIGURES = (
     ("performance gap recovered (apgr)", "apgr", "apgr_dataset_lookup", "apgr_random", "apgr_oracle"),
@@ -15,7 +16,14 @@ _FIGURES = (
 )
 
 
-def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
+def cluster_options() -> argparse.ArgumentParser:
+    """Where to compute; a parent of every command that fits."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--dask", default="", metavar="tcp://HOST:PORT", help="compute on this cluster's workers")
+    return parser
+
+
+def add_commands(commands: Any, shared: argparse.ArgumentParser, on_cluster: argparse.ArgumentParser) -> None:
     """Register every job."""
     table, either = (argparse.ArgumentParser(add_help=False) for _ in range(2))
     table.add_argument(
@@ -36,11 +44,15 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--only-candidates", action="store_true", help="do not learn from the table's other models")
 
-    train = commands.add_parser("train", parents=[shared, either, pool], help="learn a predictor from logged outcomes")
+    train = commands.add_parser(
+        "train", parents=[shared, either, pool, on_cluster], help="learn a predictor from logged outcomes"
+    )
     train.add_argument("--promote", action="store_true", help="make it the champion if it is no worse")
     train.set_defaults(run=_train)
 
-    evaluate = commands.add_parser("evaluate", parents=[shared, either, pool], help="judge routing on held-out prompts")
+    evaluate = commands.add_parser(
+        "evaluate", parents=[shared, either, pool, on_cluster], help="judge routing on held-out prompts"
+    )
     evaluate.add_argument(
         "--split", choices=("group", "dataset"), default="group", help="what no fold shares with another"
     )
@@ -74,12 +86,13 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
         "n_folds": options.folds,
         "seed": options.seed,
         "use_other_models": not options.only_candidates,
+        "dask": options.dask,
     }
 
 
 def _train(options: argparse.Namespace) -> int:
     if options.history is not None:
-        wanted = {"candidates": names_of(options.candidates), "seed": options.seed}
+        wanted = {"candidates": names_of(options.candidates), "seed": options.seed, "dask": options.dask}
         result = find_job("retrain")(history=options.history, promote_if_better=options.promote, **wanted)
         return finish(options, result, retrained(result))
     result = find_job("train")(**_pool(options), promote_if_better=options.promote)
@@ -94,6 +107,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     if options.history is not None:
+        if options.dask:
+            raise ConfigurationError("--dask is for what fits; evaluating a history fits no predictor")
         result = find_job("compare")(
             history=options.history,
             compared=names_of(options.policies),

@@ -1,4 +1,4 @@
-"""`turnout retrain`, `rollback`, `drift`, `tune`: options in, a job found by name called, its result printed."""
+"""`turnout retrain`, `rollback`, `drift`: options in, a job found by name called, its result printed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DRIFT_EVERY_S = 900.0
 
 
-def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
+def add_commands(commands: Any, shared: argparse.ArgumentParser, on_cluster: argparse.ArgumentParser) -> None:
     """Register every job that reads the history."""
     source = argparse.ArgumentParser(add_help=False)
     source.add_argument(
@@ -24,7 +24,9 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     source.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: the one that is found)")
 
     retrain = commands.add_parser(
-        "retrain", parents=[shared, source], help="learn from the history; what is shown to be better serves"
+        "retrain",
+        parents=[shared, source, on_cluster],
+        help="learn from the history; what is shown to be better serves",
     )
     retrain.add_argument(
         "--outcomes", nargs="+", type=Path, default=[], metavar="FILE", help="tables to learn from too"
@@ -36,7 +38,7 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--max-rows", type=_positive, default=200_000, metavar="N", help="a sample of a longer history"
     )
     retrain.add_argument("--no-promote", action="store_true", help="judge the challenger, but leave the champion")
-    retrain.add_argument("--every", type=_duration, metavar="TIME", help="again and again: 30m, 6h, 1d")
+    retrain.add_argument("--every", type=duration_s, metavar="TIME", help="again and again: 30m, 6h, 1d")
     retrain.add_argument(
         "--on-drift", action="store_true", help="look every 15 m (or --every) and retrain on drift only"
     )
@@ -59,6 +61,7 @@ def _retrain(options: argparse.Namespace) -> int:
         "max_rows": options.max_rows,
         "promote_if_better": not options.no_promote,
         "seed": options.seed,
+        "dask": options.dask,
     }
     if options.every is None and not options.on_drift:
         result = find_job("retrain")(**wanted)
@@ -103,7 +106,8 @@ def _drift(options: argparse.Namespace) -> int:
     return finish(options, result, "\n".join([*lines, f"({result['watched']['decisions']:,} decisions watched)"]))
 
 
-def _duration(text: str) -> float:
+def duration_s(text: str) -> float:
+    """Seconds of a text like 30m, 6h or 1d."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip())
     seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
     if not 1.0 <= seconds <= 366 * 86_400.0:

@@ -27,6 +27,7 @@ from turnout.cli import (
     route,
     serve,
     status,
+    tuning,
     warm,
 )
 from turnout.errors import TurnoutError
@@ -43,8 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_command(commands, shared)
     serve.add_command(commands)
     keys.add_command(commands, shared)
-    jobs.add_commands(commands, shared)
-    learning.add_commands(commands, shared)
+    on_cluster = jobs.cluster_options()
+    jobs.add_commands(commands, shared, on_cluster)
+    learning.add_commands(commands, shared, on_cluster)
+    tuning.add_command(commands, shared, on_cluster)
     config.add_command(commands, shared)
     emulate.add_command(commands, shared)
     completion.add_command(commands, shared, build_parser)

@@ -18,6 +18,7 @@ from turnout.learning.mixing import mixed
 from turnout.learning.offpolicy import Estimate, estimate
 from turnout.predictor import Predictor
 from turnout.predictor.fit import TrainingData, fit
+from turnout.predictor.settings import FitSettings
 
 JUDGED_SHARE: Final = 0.3
 """The newest part of the log, which judges; what is older trains."""
@@ -50,6 +51,7 @@ def challenge(
     *,
     info: Mapping[str, Any] | None = None,
     more: TrainingData | None = None,
+    settings: FitSettings | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Challenge:
@@ -59,6 +61,7 @@ def challenge(
         logged: oldest first.
         info: goes into the challenger's manifest.
         more: rows of full-information tables to train on beside the log, with the log's candidates.
+        settings: the challenger's hyperparameters; None is the defaults.
         progress: told what is going on.
 
     Raises:
@@ -67,7 +70,7 @@ def challenge(
     older, newer = split_by_time(logged)
     progress(f"training on {len(older):,} decisions, judging on the {len(newer):,} newest ...")
     data = partial.training_data(older)
-    predictor = fit(data if more is None else mixed(data, more), info, seed=seed).predictor
+    predictor = fit(data if more is None else mixed(data, more), info, settings=settings, seed=seed).predictor
     progress("judging ...")
     model = expected_scores(newer, seed=seed)
     before = as_contender("champion", newer, champion)

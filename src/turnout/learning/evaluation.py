@@ -9,18 +9,45 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from turnout.errors import TooFewRowsError
 from turnout.learning.dataset import FeatureTable, extract_all, training_data
 from turnout.learning.metrics import Interval, bootstrap, collapse_alarm, routing_figures
 from turnout.learning.outcomes import OutcomeTable, factorize
+from turnout.learning.spread import spread
 from turnout.predictor.calibration import to_probabilities
 from turnout.predictor.fit import fit
 from turnout.predictor.folds import assign_folds
 from turnout.predictor.model import Predictor, blend_outputs
+from turnout.predictor.settings import FitSettings
 
 Split = Literal["group", "dataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A table's rows with their features, as the candidates of a pool are judged on them.
+
+    One object, that a cluster fetches once for all folds: what Dask takes for large, by its size, is not sent with each.
+    """
+
+    table: OutcomeTable
+    candidates: tuple[str, ...]
+    features: FeatureTable
+    use_other_models: bool = True
+
+    def __sizeof__(self) -> int:
+        ngrams = self.features.ngrams
+        return int(self.features.dense.nbytes + ngrams.data.nbytes + ngrams.indices.nbytes)
+
+    def predict(
+        self, inside: NDArray[np.int64], outside: NDArray[np.int64], settings: FitSettings | None, seed: int
+    ) -> NDArray[np.float64]:
+        """Probabilities for rows `outside` by a predictor fitted on rows `inside`: (len(outside), n_candidates)."""
+        table, features = self.table.take(inside), self.features.take(inside)
+        data = training_data(table, self.candidates, features, use_other_models=self.use_other_models)
+        fitted = fit(data, settings=settings, seed=seed)
+        return predict_table(fitted.predictor, self.features.take(outside))
 
 
 @dataclass(frozen=True)
@@ -76,40 +103,30 @@ def evaluate(
     train_size: int | None = None,
     use_other_models: bool = True,
     features: FeatureTable | None = None,
+    settings: FitSettings | None = None,
     quiet: bool = False,
 ) -> Evaluation:
     """Cross-validated predictions by group or by dataset, or, with `train_size`, one fit on that many prompts.
+
+    Folds are fitted one after the other, or in parallel where joblib was given a backend; that changes no prediction.
 
     Args:
         train_size: fit on this many prompts, drawn by group, and predict all others; `n_folds` is then not used.
         use_other_models: let models outside `candidates` take noise out of the training targets.
         features: those of `table.prompts` where they are known already.
+        settings: hyperparameters; None is the defaults.
 
     Raises:
         TooFewRowsError: fewer groups (or datasets) than folds, or `train_size` leaves nothing to test on.
     """
-    whole, table = table, table.select(candidates)
-    if features is None:
-        features = extract_all(table.prompts["prompt"].tolist(), quiet=quiet)
-    else:
-        features = features.take(np.flatnonzero(whole.prompts.index.isin(table.prompts.index)))
-    units = factorize(table.prompts[split])
-    n_units = len(np.unique(units))
-    if train_size is not None:
-        fold = _one_split(units, train_size, seed)
-    elif n_folds < 2:
-        raise TooFewRowsError(f"judging held-out prompts needs at least 2 folds, not {n_folds}")
-    elif n_units < n_folds:
-        raise TooFewRowsError(f"{n_folds} folds need at least {n_folds} different {split}s, the table has {n_units}")
-    else:
-        fold = assign_folds(units, n_folds, seed)
+    pool = pool_of(table, candidates, features=features, use_other_models=use_other_models, quiet=quiet)
+    table = pool.table
+    fold = _folds(table, split, n_folds, train_size, seed)
     p_success = np.full((len(table.prompts), len(candidates)), np.nan)
-    held_folds = [value for value in np.unique(fold) if value >= 0]
-    for value in tqdm(held_folds, desc="folds", unit="fold", delay=2, disable=quiet):
-        inside, outside = np.flatnonzero(fold != value), np.flatnonzero(fold == value)
-        data = training_data(table.take(inside), candidates, features.take(inside), use_other_models=use_other_models)
-        fitted = fit(data, seed=seed)
-        p_success[outside] = predict_table(fitted.predictor, features.take(outside))
+    parts = [(np.flatnonzero(fold != value), np.flatnonzero(fold == value)) for value in np.unique(fold[fold >= 0])]
+    calls = [(pool, inside, outside, settings, seed) for inside, outside in parts]
+    for (_, outside), predicted in zip(parts, spread(Pool.predict, calls, "folds", quiet=quiet), strict=True):
+        p_success[outside] = predicted
     scores = table.scores[list(candidates)].to_numpy(np.float64)
     dataset = table.prompts["dataset"].to_numpy(str)
     judged = np.flatnonzero((fold >= 0) & np.isfinite(scores).all(1))
@@ -128,6 +145,40 @@ def evaluate(
         figures,
         collapse_alarm(scores[judged], p_success[judged]),
     )
+
+
+def pool_of(
+    table: OutcomeTable,
+    candidates: Sequence[str],
+    *,
+    features: FeatureTable | None = None,
+    use_other_models: bool = True,
+    quiet: bool = False,
+) -> Pool:
+    """The prompts on which any of the candidates has a score, with their features; arguments as in `evaluate`.
+
+    Raises:
+        DataError: see `OutcomeTable.select`.
+    """
+    kept = table.select(candidates)
+    if features is None:
+        features = extract_all(kept.prompts["prompt"].tolist(), quiet=quiet)
+    else:
+        features = features.take(np.flatnonzero(table.prompts.index.isin(kept.prompts.index)))
+    return Pool(kept, tuple(candidates), features, use_other_models)
+
+
+def _folds(table: OutcomeTable, split: Split, n_folds: int, train_size: int | None, seed: int) -> NDArray[np.int64]:
+    """The fold of each prompt, -1 where it only serves for training."""
+    units = factorize(table.prompts[split])
+    n_units = len(np.unique(units))
+    if train_size is not None:
+        return _one_split(units, train_size, seed)
+    if n_folds < 2:
+        raise TooFewRowsError(f"judging held-out prompts needs at least 2 folds, not {n_folds}")
+    if n_units < n_folds:
+        raise TooFewRowsError(f"{n_folds} folds need at least {n_folds} different {split}s, the table has {n_units}")
+    return assign_folds(units, n_folds, seed)
 
 
 def _one_split(groups: NDArray[np.int64], train_size: int, seed: int) -> NDArray[np.int64]:

@@ -56,7 +56,7 @@ def training_data(logged: LoggedDecisions, *, half_life_days: float | None = HAL
         scores=completed(kept, expected_scores(kept, weights)),
         groups=kept.groups,
         seconds=kept.seconds if np.isfinite(kept.seconds).any() else None,
-        weights=weights.astype(np.float32),
+        weights=None if half_life_days is None else weights.astype(np.float32),
     )
 
 

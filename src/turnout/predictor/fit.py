@@ -1,14 +1,14 @@
 """Fitting a predictor: ridge on n-grams, boosted trees on dense features, blended by what each predicts out of fold.
 
-Nothing here knows tables, files or MLflow; it takes arrays and returns a `Predictor`. Settings stand beside the part
-they belong to; all were chosen on pools of other language models than the eight that judge (docs/decisions.md).
+Nothing here knows tables, files or MLflow; it takes arrays and returns a `Predictor`. What may be tuned is in `settings`;
+its defaults were chosen on pools of other language models than the eight that judge (docs/decisions.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from turnout.predictor.fit_ngrams import fit_ngrams
 from turnout.predictor.fit_trees import fit_trees
 from turnout.predictor.folds import assign_folds
 from turnout.predictor.model import STANDARD_CLIP, Blend, Predictor, blend_outputs
+from turnout.predictor.settings import FitSettings
 
 Matrix = NDArray[np.float32]
 Progress = Callable[[str], None]
@@ -45,6 +46,14 @@ class TrainingData:
     cost_usd: Matrix | None = None
     weights: NDArray[np.float32] | None = None
 
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        """The given rows only, by position."""
+        seconds, cost_usd, weights = (
+            None if values is None else values[rows] for values in (self.seconds, self.cost_usd, self.weights)
+        )
+        known = self.dense[rows], self.ngrams[rows], self.scores[rows], self.groups[rows]
+        return type(self)(self.candidates, *known, seconds, cost_usd, weights)
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -56,9 +65,19 @@ class Fitted:
 
 
 def fit(
-    data: TrainingData, info: Mapping[str, Any] | None = None, *, seed: int = 0, progress: Progress = lambda _: None
+    data: TrainingData,
+    info: Mapping[str, Any] | None = None,
+    *,
+    settings: FitSettings | None = None,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
 ) -> Fitted:
     """Fit a predictor on complete scores.
+
+    Args:
+        info: goes into the predictor's manifest, beside the settings.
+        settings: hyperparameters; None is the defaults.
+        progress: told which part is being fitted.
 
     Returns:
         The predictor, out-of-fold probabilities (n, n_candidates) and the gain of each dense feature in the trees.
@@ -68,12 +87,15 @@ def fit(
     """
     if len(np.unique(data.groups)) < 2:
         raise TooFewRowsError("fitting needs prompts of at least two groups, so that some can be held out")
+    settings = settings or FitSettings()
     to_outputs, to_scores = contrasts(len(data.candidates))
     targets = data.scores @ to_outputs
     progress("n-grams")
-    ngrams, ngram_out, novelty_limit = fit_ngrams(data.ngrams, data.scores, data.groups, seed, data.weights)
+    ngrams, ngram_out, novelty_limit = fit_ngrams(
+        data.ngrams, data.scores, data.groups, seed, data.weights, penalty=settings.ridge_penalty
+    )
     progress("trees")
-    forest, tree_out, gain = fit_trees(data.dense, targets, data.groups, seed, data.weights)
+    forest, tree_out, gain = fit_trees(data.dense, targets, data.groups, seed, data.weights, settings)
     blend = _fit_blend(ngram_out @ to_outputs, tree_out, targets)
     out = blend_outputs(blend, ngram_out @ to_outputs, tree_out) @ to_scores
     calibration = fit_calibration(out, data.scores, assign_folds(data.groups, 2, seed + 3) == 0)
@@ -93,7 +115,7 @@ def fit(
         seconds=fit_expense(standard, data.seconds),
         cost_usd=fit_expense(standard, data.cost_usd),
         novelty_limit=novelty_limit,
-        info=dict(info or {}),
+        info={"settings": settings.to_json(), **(info or {})},
     )
     return Fitted(predictor, to_probabilities(out, calibration), gain)
 

@@ -13,7 +13,6 @@ from turnout.features.ngrams import BUCKETS
 from turnout.predictor.folds import assign_folds
 from turnout.predictor.linear import NgramModel
 
-RIDGE_PENALTY: Final = 3.0
 RIDGE_FOLDS: Final = 5
 NOVELTY_QUANTILE: Final = 0.99
 _TOLERANCE: Final = 1e-3
@@ -27,11 +26,14 @@ def fit_ngrams(
     groups: NDArray[np.int64],
     seed: int,
     weights: NDArray[np.float32] | None = None,
+    *,
+    penalty: float,
 ) -> tuple[NgramModel, Matrix, float]:
     """The n-gram model on all rows, its out-of-fold scores, and the novelty few held-out prompts exceed.
 
     Args:
         weights: what each row counts; None where all count the same.
+        penalty: of the squared weights, see `FitSettings.ridge_penalty`.
     """
     folds = assign_folds(groups, RIDGE_FOLDS, seed + 1)
     out = np.empty(scores.shape, np.float32)
@@ -40,22 +42,24 @@ def fit_ngrams(
         inside, outside = folds != fold, folds == fold
         if not outside.any():
             continue
-        model = fit_ridge(ngrams[inside], scores[inside], None if weights is None else weights[inside])
+        model = fit_ridge(ngrams[inside], scores[inside], None if weights is None else weights[inside], penalty)
         held = ngrams[outside]
         out[outside] = tf_idf(held, model.idf) @ model.weights + model.intercept
         known = sparse.csr_matrix(
             ((model.idf[held.indices] > 0).astype(np.float32), held.indices, held.indptr), held.shape
         )
         unseen[outside] = 1.0 - np.asarray(known.sum(1)).ravel() / np.maximum(np.diff(held.indptr), 1)
-    return fit_ridge(ngrams, scores, weights), out, float(np.quantile(unseen, NOVELTY_QUANTILE))
+    return fit_ridge(ngrams, scores, weights, penalty), out, float(np.quantile(unseen, NOVELTY_QUANTILE))
 
 
-def fit_ridge(counts: sparse.csr_matrix, scores: Matrix, weights: NDArray[np.float32] | None = None) -> NgramModel:
+def fit_ridge(
+    counts: sparse.csr_matrix, scores: Matrix, weights: NDArray[np.float32] | None, penalty: float
+) -> NgramModel:
     """Ridge of scores (n, n_outputs) on the TF-IDF of n-gram counts."""
     idf = inverse_document_frequency(counts)
     seen = np.flatnonzero(idf)
     intercept = np.average(scores, axis=0, weights=weights)
-    model = Ridge(alpha=RIDGE_PENALTY, solver="lsqr", tol=_TOLERANCE, fit_intercept=False)
+    model = Ridge(alpha=penalty, solver="lsqr", tol=_TOLERANCE, fit_intercept=False)
     model.fit(tf_idf(counts, idf)[:, seen], scores - intercept, sample_weight=weights)
     slopes = np.zeros((BUCKETS, scores.shape[1]), np.float32)
     slopes[seen] = model.coef_.T
