@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 from tests.history.examples import rows
 
@@ -153,3 +154,10 @@ def keep(url: str, entries: list[Record]) -> str:
 def files(folder: Path) -> dict[str, bytes]:
     """Everything in a folder, byte for byte."""
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())} if folder.exists() else {}
+
+
+def settle(models: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let models be there and nothing be found in the working directory."""
+    patch.setenv("TURNOUT_MODELS", str(models))
+    patch.setenv("TURNOUT_STATE", str(models.parent / "state"))
+    patch.chdir(models.parent)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,11 +131,37 @@ def test_workers_that_cannot_do_it_are_refused(client: Pretended, message: str) 
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A scheduler with two worker processes of one thread each."""
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A scheduler with two worker processes of one thread each, started by command as an operator does."""
+    pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("cluster")
+    file = folder / "scheduler.json"
+    scheduler = ("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+    worker = ("worker", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--scheduler-file", str(file))
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        running.extend(
+            subprocess.Popen([sys.executable, "-m", "dask", *arguments], cwd=folder, **quiet)
+            for arguments in (scheduler, worker, worker)
+        )
+        yield _ready(file, workers=2)
+    finally:
+        for process in reversed(running):
+            process.kill()
+            process.wait()
+
+
+def _ready(file: Path, workers: int) -> str:
+    """The scheduler's address, once so many workers have come."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as local:
-        yield local.scheduler_address
+    ends_s = time.monotonic() + 60.0
+    while not file.exists() or not file.stat().st_size:
+        assert time.monotonic() < ends_s, "no scheduler within a minute"
+        time.sleep(0.1)
+    with distributed.Client(scheduler_file=str(file), set_as_default=False, timeout=60.0) as client:
+        client.wait_for_workers(workers, timeout=60.0)
+        return str(client.scheduler.address)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 KINDS = ("lmstudio", "ollama")
 WEAK, STRONG = (f"{kind}/{MODELS[kind]}" for kind in KINDS)
 REQUESTS = 400
+SHORT = 200
+"""Characters of prompts that the weak one is good at; at longer ones it is bad, and the strong one does not care."""
 FILE = """
 providers: {{{providers}}}
 hybrid: {{exploration: {{rate: 0.5, by_uncertainty: false}}, personal: false}}
@@ -44,17 +46,17 @@ async def asked_and_judged(client: HybridClient) -> dict[str, int]:
     asked: dict[str, int] = {}
     at_once = asyncio.Semaphore(8)
 
-    async def one(prompt: str, weak: float, strong: float) -> None:
+    async def one(prompt: str) -> None:
         async with at_once:
             completion = await client.complete(prompt, preference="quality", sampling=Sampling(max_tokens=4))
         asked[completion.candidate] = asked.get(completion.candidate, 0) + 1
-        score = {WEAK: weak, STRONG: strong}[completion.candidate]
+        score = {WEAK: 0.9 if len(prompt) < SHORT else 0.2, STRONG: 0.8}[completion.candidate]
         assert client.history is not None
         client.history.record(
             OutcomeRecord(decision_id=completion.id, candidate=completion.candidate, source="verifier", score=score)
         )
 
-    await asyncio.gather(*[one(str(row.prompt), row[1], row[2]) for row in known(REQUESTS).itertuples()])
+    await asyncio.gather(*[one(prompt) for prompt in known(REQUESTS)["prompt"]])
     return asked
 
 
