@@ -19,7 +19,7 @@ from turnout.cli.main import build_parser, main
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^\$ (.*)$", PAGE, re.M)
-SLOW = ("train", "evaluate", "promote", "import")  # the README's test runs them
+SLOW = ("train", "evaluate", "promote", "import", "retrain", "rollback", "drift", "tune")  # other tests run them
 ENDLESS = ("emulate", "serve")
 
 

@@ -81,9 +81,14 @@ def test_the_page_names_every_metric(gateway: World) -> None:
     told = set(re.findall(r"`(turnout_[a-z_]+)`", metrics.split("## Traces")[0]))
     text = ask(f"{gateway.url}/metrics").text
     there = set(re.findall(r"^# TYPE (\S+)", text, re.M))
-    machine = {"turnout_vram_total_bytes", "turnout_vram_free_bytes", "turnout_predictor_info"}
+    elsewhere = {
+        *(f"turnout_vram_{which}_bytes" for which in ("total", "free")),
+        *(f"turnout_predictor_{what}" for what in ("info", "problem")),
+        *(f"turnout_challenger_{what}" for what in ("info", "agreement_ratio")),
+        *(f"turnout_drift_{what}" for what in ("alarms", "checked_timestamp_seconds")),
+    }
     assert there - told == set()
-    assert told - there - machine == set()
+    assert told - there - elsewhere == set()
 
 
 def test_links_of_the_page_lead_somewhere() -> None:
