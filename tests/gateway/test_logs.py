@@ -43,18 +43,20 @@ EVERYWHERE = (
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """Everything that is logged, as JSON, at the level that a gateway has."""
-    stream, root = io.StringIO(), logging.getLogger()
+    stream, root, own = io.StringIO(), logging.getLogger(), logging.getLogger("turnout")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     access = logging.getLogger("turnout.gateway.access")
-    before = root.level, access.level
+    before = root.level, access.level, own.propagate
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     access.setLevel(logging.INFO)
+    own.propagate = True  # a command that ran in this process before keeps its log to itself
     yield stream
     root.removeHandler(handler)
     root.setLevel(before[0])
     access.setLevel(before[1])
+    own.propagate = before[2]
 
 
 def told(lines: io.StringIO) -> list[dict[str, object]]:
