@@ -58,7 +58,7 @@ def test_the_decision_of_the_contract_has_its_four_fields(router: Router) -> Non
 
 def test_route_takes_a_request_and_a_preference_that_is_balanced_by_default(router: Router) -> None:
     parameters = inspect.signature(Router.route).parameters
-    assert list(parameters) == ["self", "request", "preference", "hints", "snapshot"]
+    assert list(parameters) == ["self", "request", "preference", "hints", "snapshot", "wish", "pinned"]
     assert router.route("sort this list").preference == "balanced"
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def check(schema: Any, value: Any) -> None:
 def examples() -> Iterator[tuple[str, str, Any]]:
     for path, method, operation in OPERATIONS:
         for name, example in _content(operation).get("examples", {}).items():
-            yield path, f"{method} {path} {name}", example["value"]
+            yield path, f"{method} {path} {name}", deepcopy(example["value"])  # fuzzing changes the document's own
 
 
 def _content(operation: Mapping[str, Any]) -> dict[str, Any]:
