@@ -17,7 +17,7 @@ from chaos_world import Ask
 from turnout import HybridClient
 from turnout.errors import BrokenAnswerError, NoAnswerError, TurnoutError
 from turnout.execution.served import Served
-from turnout.types import Attempt, Completion, ToolCallDelta
+from turnout.types import Answer, Attempt, Completion, ToolCallDelta
 
 ANSWERED: Final = "answered"
 BROKEN: Final = "broken, told"
@@ -48,7 +48,8 @@ class Crowd:
             "decided": news.decision is not None,
             "attempts": sum(len(entry.attempts) for entry in news.tried),
             "asked": [
-                [entry.candidate, entry.role, entry.answer is not None, len(entry.attempts)] for entry in news.tried
+                [entry.candidate, entry.role, _says_something(entry.answer), len(entry.attempts)]
+                for entry in news.tried
             ],
             "error": news.error,
             "cached": news.completion.cached if news.completion is not None else "",
@@ -168,6 +169,11 @@ class Crowd:
         """Close both files."""
         self._told.close()
         self._heard.close()
+
+
+def _says_something(answer: Answer | None) -> bool:
+    """Whether there is an answer in it: one with no content is followed by a fallback where its escalation fails."""
+    return answer is not None and answer.chunk.has_content
 
 
 def _join(calls: dict[int, list[str]], delta: ToolCallDelta) -> None:
