@@ -11,8 +11,10 @@ from typing import Any
 from turnout_pipelines import tracking
 from turnout_pipelines.cluster import cluster
 from turnout_pipelines.report import log_evaluation
+from turnout_pipelines.sources import say
 
 from turnout.files import write_aside
+from turnout.learning.base.start import starting_base
 from turnout.learning.evaluation import Split, evaluate
 from turnout.learning.outcomes import read_outcomes
 
@@ -28,6 +30,7 @@ def run(
     train_size: int | None = None,
     predictions: Path | None = None,
     use_other_models: bool = True,
+    use_base: bool = True,
     track: bool = True,
     dask: str = "",
 ) -> dict[str, Any]:
@@ -36,6 +39,7 @@ def run(
     The settings are the defaults, whatever a tuning found: figures are comparable between installations.
 
     Args:
+        use_base: start every fold from the base predictor, unless it was made of these prompts.
         dask: the address of a cluster's scheduler; empty computes here.
 
     Raises:
@@ -44,6 +48,7 @@ def run(
     table = read_outcomes(outcomes, datasets)
     chosen = tuple(candidates) or table.cheapest_first()
     print(f"{len(table.prompts):,} prompts, candidates: {', '.join(chosen)}", file=sys.stderr)
+    base = starting_base(table.prompts["prompt"].tolist(), say) if use_base else None
     with cluster(dask):
         judged = evaluate(
             table,
@@ -53,6 +58,7 @@ def run(
             split=split,
             train_size=train_size,
             use_other_models=use_other_models,
+            base=base,
         )
     if predictions is not None:
         buffer = io.BytesIO()
@@ -70,6 +76,7 @@ def run(
             "train_size": train_size,
             "seed": seed,
             "use_other_models": use_other_models,
+            "base": base is not None,
         }
         with tracking.run("evaluate", parameters):
             log_evaluation(table.select(chosen), judged)

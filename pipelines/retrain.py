@@ -23,6 +23,7 @@ from turnout_pipelines.versions import versions
 from turnout.config.paths import challenger_folder, champion_folder, models_folder
 from turnout.errors import ArtifactError
 from turnout.files import write_aside
+from turnout.learning.base.start import starting_base
 from turnout.learning.challenge import Challenge, challenge
 from turnout.learning.from_history import HistorySettings, from_history
 from turnout.learning.gate_page import gate_page
@@ -112,7 +113,14 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
     with tracking.run("retrain", parameters) as run_id:
         info = _info(logged, counts, parameters)
         found = challenge(
-            logged, champion, info=info, more=more, settings=wanted.settings, seed=wanted.seed, progress=say
+            logged,
+            champion,
+            info=info,
+            more=more,
+            base=starting_base((), say),
+            settings=wanted.settings,
+            seed=wanted.seed,
+            progress=say,
         )
         page = _log(found, counts, parameters)
         tracking.log_predictor(found.predictor)

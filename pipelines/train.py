@@ -19,6 +19,7 @@ from turnout_pipelines.versions import versions
 from turnout.config.paths import champion_folder
 from turnout.errors import ArtifactError, TooFewRowsError
 from turnout.features import FEATURE_NAMES, schema_hash
+from turnout.learning.base.start import starting_base
 from turnout.learning.dataset import extract_all, training_data
 from turnout.learning.evaluation import Evaluation, evaluate
 from turnout.learning.metrics import calibration_error
@@ -39,12 +40,14 @@ def run(
     n_folds: int = 5,
     promote_if_better: bool = False,
     use_other_models: bool = True,
+    use_base: bool = True,
     dask: str = "",
 ) -> dict[str, Any]:
     """Train a predictor, with the settings that a tuning found where there are any; returns what the command prints.
 
     Args:
         promote_if_better: let it serve if it is no worse than the champion on the same data.
+        use_base: start from the base predictor, unless it was made of these prompts.
         dask: the address of a cluster's scheduler; empty computes here.
 
     Raises:
@@ -60,6 +63,7 @@ def run(
     if len(table.prompts) < MIN_PROMPTS:
         raise TooFewRowsError(f"training needs at least {MIN_PROMPTS} prompts, the table has {len(table.prompts)}")
     say(f"{len(table.prompts):,} prompts, {len(chosen)} candidates, cheapest first: {', '.join(chosen)}")
+    base = starting_base(table.prompts["prompt"].tolist(), say) if use_base else None
     client = tracking.start()
     parameters = {
         "outcomes": ", ".join(path.name for path in outcomes),
@@ -71,6 +75,7 @@ def run(
         "seed": seed,
         "n_folds": n_folds,
         "use_other_models": use_other_models,
+        "base": base is not None,
         **(settings.to_json() if settings is not None else {}),
     }
     with cluster(dask), tracking.run("train", parameters) as run_id:
@@ -82,12 +87,13 @@ def run(
             n_folds=n_folds,
             seed=seed,
             use_other_models=use_other_models,
+            base=base,
             features=features,
             settings=settings,
         )
         say("fitting on everything ...")
         data = training_data(table, chosen, features, use_other_models=use_other_models)
-        fitted = fit(data, _info(table, parameters, judged), settings=settings, seed=seed)
+        fitted = fit(data, _info(table, parameters, judged), settings=settings, base=base, seed=seed)
         log_evaluation(table, judged, importance=dict(zip(FEATURE_NAMES, fitted.feature_gain.tolist(), strict=True)))
         mlflow.log_metric("fit_seconds", time.perf_counter() - started)
         tracking.log_predictor(fitted.predictor)

@@ -20,7 +20,7 @@ SOURCE = ROOT / "src"
 LEVELS = (
     ("turnout.errors", "turnout.kernel"),
     ("turnout.types", "turnout.files"),
-    ("turnout.resources",),
+    ("turnout.resources", "turnout.descriptors", "turnout.lab"),
     ("turnout.config",),
     ("turnout.features",),
     ("turnout.predictor",),

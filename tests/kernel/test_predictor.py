@@ -15,10 +15,10 @@ from tests.kernel.both import both, compiled_only
 
 from turnout.features import extract
 from turnout.predictor import Predictor
+from turnout.predictor.blend import Blend
 from turnout.predictor.calibration import Calibration, to_probabilities
 from turnout.predictor.expense import LogLinear
 from turnout.predictor.linear import NgramModel
-from turnout.predictor.model import Blend
 from turnout.predictor.trees import Forest
 
 pytestmark = compiled_only

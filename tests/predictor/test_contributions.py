@@ -21,12 +21,12 @@ from turnout.errors import RequestError
 from turnout.features import FEATURE_NAMES, Features, extract
 from turnout.features.terms import name_buckets
 from turnout.predictor import Predictor
+from turnout.predictor.blend import blend_outputs
 from turnout.predictor.calibration import Calibration
 from turnout.predictor.contributions import EVERYTHING_ELSE, POINTS, Breakdown, contributions, tree_shapley
 from turnout.predictor.feature_labels import FEATURE_LABELS, for_task
 from turnout.predictor.fit import Fitted, TrainingData, fit
 from turnout.predictor.linear import term_weights
-from turnout.predictor.model import blend_outputs
 from turnout.predictor.settings import FitSettings
 from turnout.predictor.trees import LEAVES, TESTS, Forest
 

@@ -43,6 +43,7 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser, on_cluster: arg
     pool.add_argument("--folds", type=int, default=5, metavar="N")
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--only-candidates", action="store_true", help="do not learn from the table's other models")
+    pool.add_argument("--no-base", action="store_true", help="start from nothing, not from the base predictor")
 
     train = commands.add_parser(
         "train", parents=[shared, either, pool, on_cluster], help="learn a predictor from logged outcomes"
@@ -86,6 +87,7 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
         "n_folds": options.folds,
         "seed": options.seed,
         "use_other_models": not options.only_candidates,
+        "use_base": not options.no_base,
         "dask": options.dask,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.resources import files
 from pathlib import Path
 
 
@@ -19,6 +20,14 @@ def champion_folder() -> Path:
 def challenger_folder() -> Path:
     """The folder of the predictor that wants to serve."""
     return models_folder() / "challenger"
+
+
+def base_folder() -> Path | None:
+    """The folder of the base predictor: TURNOUT_BASE (none where it is "off"), else the one that came with Turnout."""
+    told = os.environ.get("TURNOUT_BASE", "")
+    if told == "off":
+        return None
+    return Path(told) if told else Path(str(files("turnout_base")))
 
 
 def state_folder() -> Path:

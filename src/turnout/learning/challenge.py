@@ -17,6 +17,7 @@ from turnout.learning.logged import LoggedDecisions
 from turnout.learning.mixing import mixed
 from turnout.learning.offpolicy import Estimate, estimate
 from turnout.predictor import Predictor
+from turnout.predictor.base import BasePredictor
 from turnout.predictor.fit import TrainingData, fit
 from turnout.predictor.settings import FitSettings
 
@@ -51,6 +52,7 @@ def challenge(
     *,
     info: Mapping[str, Any] | None = None,
     more: TrainingData | None = None,
+    base: BasePredictor | None = None,
     settings: FitSettings | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
@@ -61,6 +63,7 @@ def challenge(
         logged: oldest first.
         info: goes into the challenger's manifest.
         more: rows of full-information tables to train on beside the log, with the log's candidates.
+        base: what is believed of the candidates before any of it.
         settings: the challenger's hyperparameters; None is the defaults.
         progress: told what is going on.
 
@@ -70,7 +73,8 @@ def challenge(
     older, newer = split_by_time(logged)
     progress(f"training on {len(older):,} decisions, judging on the {len(newer):,} newest ...")
     data = partial.training_data(older)
-    predictor = fit(data if more is None else mixed(data, more), info, settings=settings, seed=seed).predictor
+    known = data if more is None else mixed(data, more)
+    predictor = fit(known, info, settings=settings, base=base, seed=seed).predictor
     progress("judging ...")
     model = expected_scores(newer, seed=seed)
     before = as_contender("champion", newer, champion)

@@ -15,10 +15,13 @@ from turnout.learning.dataset import FeatureTable, extract_all, training_data
 from turnout.learning.metrics import Interval, bootstrap, collapse_alarm, routing_figures
 from turnout.learning.outcomes import OutcomeTable, factorize
 from turnout.learning.spread import spread
+from turnout.predictor.base import BasePredictor
+from turnout.predictor.blend import blend_outputs
 from turnout.predictor.calibration import to_probabilities
 from turnout.predictor.fit import fit
+from turnout.predictor.fit_prior import design_rows
 from turnout.predictor.folds import assign_folds
-from turnout.predictor.model import Predictor, blend_outputs
+from turnout.predictor.model import Predictor
 from turnout.predictor.settings import FitSettings
 
 Split = Literal["group", "dataset"]
@@ -35,6 +38,7 @@ class Pool:
     candidates: tuple[str, ...]
     features: FeatureTable
     use_other_models: bool = True
+    base: BasePredictor | None = None
 
     def __sizeof__(self) -> int:
         ngrams = self.features.ngrams
@@ -46,7 +50,7 @@ class Pool:
         """Probabilities for rows `outside` by a predictor fitted on rows `inside`: (len(outside), n_candidates)."""
         table, features = self.table.take(inside), self.features.take(inside)
         data = training_data(table, self.candidates, features, use_other_models=self.use_other_models)
-        fitted = fit(data, settings=settings, seed=seed)
+        fitted = fit(data, settings=settings, base=self.base, seed=seed)
         return predict_table(fitted.predictor, self.features.take(outside))
 
 
@@ -90,7 +94,11 @@ def predict_table(predictor: Predictor, features: FeatureTable) -> NDArray[np.fl
         buckets = ngrams.indices[at].astype(np.int64)
         linear[row], _ = predictor.ngrams.predict_one(buckets, ngrams.data[at].astype(np.int64))
     outputs = blend_outputs(predictor.blend, linear @ predictor.to_outputs, predictor.forest.predict(features.dense))
-    return to_probabilities(outputs @ predictor.to_scores, predictor.calibration)
+    scores = outputs @ predictor.to_scores
+    if predictor.prior is not None:
+        rows = design_rows(predictor.prior.traits, features.dense, features.ngrams)
+        scores += predictor.prior.scores(rows)
+    return to_probabilities(scores, predictor.calibration)
 
 
 def evaluate(
@@ -104,6 +112,7 @@ def evaluate(
     use_other_models: bool = True,
     features: FeatureTable | None = None,
     settings: FitSettings | None = None,
+    base: BasePredictor | None = None,
     quiet: bool = False,
 ) -> Evaluation:
     """Cross-validated predictions by group or by dataset, or, with `train_size`, one fit on that many prompts.
@@ -115,11 +124,12 @@ def evaluate(
         use_other_models: let models outside `candidates` take noise out of the training targets.
         features: those of `table.prompts` where they are known already.
         settings: hyperparameters; None is the defaults.
+        base: what every fold starts from; it must not be made of these prompts (`learning.base.start`).
 
     Raises:
         TooFewRowsError: fewer groups (or datasets) than folds, or `train_size` leaves nothing to test on.
     """
-    pool = pool_of(table, candidates, features=features, use_other_models=use_other_models, quiet=quiet)
+    pool = pool_of(table, candidates, features=features, use_other_models=use_other_models, base=base, quiet=quiet)
     table = pool.table
     fold = _folds(table, split, n_folds, train_size, seed)
     p_success = np.full((len(table.prompts), len(candidates)), np.nan)
@@ -153,6 +163,7 @@ def pool_of(
     *,
     features: FeatureTable | None = None,
     use_other_models: bool = True,
+    base: BasePredictor | None = None,
     quiet: bool = False,
 ) -> Pool:
     """The prompts on which any of the candidates has a score, with their features; arguments as in `evaluate`.
@@ -165,7 +176,7 @@ def pool_of(
         features = extract_all(kept.prompts["prompt"].tolist(), quiet=quiet)
     else:
         features = features.take(np.flatnonzero(table.prompts.index.isin(kept.prompts.index)))
-    return Pool(kept, tuple(candidates), features, use_other_models)
+    return Pool(kept, tuple(candidates), features, use_other_models, base)
 
 
 def _folds(table: OutcomeTable, split: Split, n_folds: int, train_size: int | None, seed: int) -> NDArray[np.int64]:

@@ -56,6 +56,7 @@ def mixed(data: TrainingData, more: TrainingData) -> TrainingData:
         _stacked(data.seconds, more.seconds, data, more),
         _stacked(data.cost_usd, more.cost_usd, data, more),
         np.concatenate([_weights(part) for part in (data, more)]),
+        np.concatenate([part.scores if part.known is None else part.known for part in (data, more)]),
     )
 
 

@@ -57,6 +57,7 @@ def training_data(logged: LoggedDecisions, *, half_life_days: float | None = HAL
         groups=kept.groups,
         seconds=kept.seconds if np.isfinite(kept.seconds).any() else None,
         weights=None if half_life_days is None else weights.astype(np.float32),
+        known=kept.scores.astype(np.float32),
     )
 
 

@@ -67,7 +67,8 @@ class Router:
         """Load a predictor folder; without a path the champion.
 
         With a configuration (a file, or a policy made of one) its candidates, rules and limits count, and a champion
-        that is not there yet is no error: until then rules, seconds and the configured order decide.
+        that is not there yet is no error: until then rules, seconds and what the base predictor knows of language models
+        by their names decide.
 
         Raises:
             ArtifactError: the folder is missing, damaged, or made for other features; the message says what to do.
@@ -79,12 +80,13 @@ class Router:
         from turnout.policy.policy import Policy
 
         policy = configuration if isinstance(configuration, Policy) else Policy.load(configuration)
+        predictor: Predictor | None
         try:
             predictor = followed.read()
         except ArtifactMissingError:
             if path is not None:
                 raise
-            predictor = None
+            predictor = _by_name(policy)
         return cls(predictor, policy=policy)._following(followed)
 
     @property
@@ -207,3 +209,18 @@ class Router:
 
     def _serve(self, predictor: Predictor) -> None:
         self._predictor, self.since = predictor, time.time()
+
+
+def _by_name(policy: Policy) -> Predictor | None:
+    """What the base predictor makes of the configured candidates; None where there is none of either."""
+    from turnout.predictor.base_artifact import load_base
+    from turnout.predictor.day_zero import day_zero
+
+    names = [candidate.name for candidate in policy.candidates(None, ())]
+    try:
+        return day_zero(load_base(), names) if names else None
+    except ArtifactMissingError:
+        return None
+    except ArtifactError as error:
+        logger.warning("starting without the base predictor: %s", error)
+        return None

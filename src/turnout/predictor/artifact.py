@@ -25,10 +25,12 @@ from turnout.errors import ArtifactCorruptError, ArtifactMismatchError, Artifact
 from turnout.features import FEATURE_NAMES, schema_hash
 from turnout.features.ngrams import BUCKETS
 from turnout.files import write_aside
+from turnout.predictor.blend import Blend
 from turnout.predictor.calibration import Calibration
 from turnout.predictor.expense import LogLinear
 from turnout.predictor.linear import NgramModel
-from turnout.predictor.model import Blend, Predictor
+from turnout.predictor.model import Predictor
+from turnout.predictor.prior_arrays import prior_arrays, read_prior
 from turnout.predictor.trees import LEAVES, TESTS, Forest
 
 FORMAT: Final = 1
@@ -177,6 +179,8 @@ def _to_arrays(predictor: Predictor) -> Arrays:
         model = getattr(predictor, name)
         if model is not None:
             arrays |= {f"{name}_{part}": getattr(model, part) for part in _LOG_LINEAR}
+    if predictor.prior is not None:
+        arrays |= prior_arrays(predictor.prior)
     return arrays
 
 
@@ -223,12 +227,10 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
     idf[buckets] = arrays["ngram_idf"]
     weights = np.zeros((BUCKETS, n_candidates), np.float32)
     weights[buckets] = arrays["ngram_weights"]
-    expenses = {
-        name: LogLinear(**{part: arrays[f"{name}_{part}"] for part in _LOG_LINEAR})
-        if f"{name}_weights" in arrays
-        else None
+    seconds, cost_usd = (
+        LogLinear(**{part: arrays[f"{name}_{part}"] for part in _LOG_LINEAR}) if f"{name}_weights" in arrays else None
         for name in _OPTIONAL
-    }
+    )
     calibration = None
     if "calibration_knots" in arrays:
         calibration = Calibration(arrays["calibration_knots"], arrays["calibration_values"])
@@ -245,5 +247,7 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
         feature_std=arrays["feature_std"],
         novelty_limit=float(manifest["novelty_limit"]),
         info={key: value for key, value in manifest.items() if key not in own},
-        **expenses,
+        prior=read_prior(arrays, n_candidates),
+        seconds=seconds,
+        cost_usd=cost_usd,
     )

@@ -7,7 +7,7 @@ its defaults were chosen on pools of other language models than the eight that j
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from turnout.errors import TooFewRowsError
+from turnout.predictor.base import BasePredictor
+from turnout.predictor.blend import blend_outputs
 from turnout.predictor.calibration import fit_calibration, to_probabilities
+from turnout.predictor.fit_blend import fit_blend, fit_blend_over
 from turnout.predictor.fit_expense import fit_expense
 from turnout.predictor.fit_ngrams import fit_ngrams
+from turnout.predictor.fit_prior import design_rows, fit_prior
 from turnout.predictor.fit_trees import fit_trees
 from turnout.predictor.folds import assign_folds
-from turnout.predictor.model import STANDARD_CLIP, Blend, Predictor, blend_outputs
+from turnout.predictor.model import STANDARD_CLIP, Predictor
 from turnout.predictor.settings import FitSettings
 
 Matrix = NDArray[np.float32]
@@ -34,7 +38,8 @@ class TrainingData:
     dense : float32 (n, n_features). ngrams : CSR (n, BUCKETS) of counts. scores : float32 (n, n_candidates) in [0, 1],
     complete; columns run from cheapest to most expensive. groups : int (n,), rows of one group stay in one fold.
     seconds, cost_usd : float32 (n, n_candidates) with NaN where not measured, or None. weights : float32 (n,), what each
-    row counts, or None where all count the same.
+    row counts, or None where all count the same. known : as scores, with NaN where these were only expected, or None where
+    all were seen.
     """
 
     candidates: tuple[str, ...]
@@ -45,14 +50,14 @@ class TrainingData:
     seconds: Matrix | None = None
     cost_usd: Matrix | None = None
     weights: NDArray[np.float32] | None = None
+    known: Matrix | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The given rows only, by position."""
-        seconds, cost_usd, weights = (
-            None if values is None else values[rows] for values in (self.seconds, self.cost_usd, self.weights)
-        )
-        known = self.dense[rows], self.ngrams[rows], self.scores[rows], self.groups[rows]
-        return type(self)(self.candidates, *known, seconds, cost_usd, weights)
+        optional = (self.seconds, self.cost_usd, self.weights, self.known)
+        measured = [None if values is None else values[rows] for values in optional]
+        always = self.dense[rows], self.ngrams[rows], self.scores[rows], self.groups[rows]
+        return type(self)(self.candidates, *always, *measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ def fit(
     info: Mapping[str, Any] | None = None,
     *,
     settings: FitSettings | None = None,
+    base: BasePredictor | None = None,
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> Fitted:
@@ -77,6 +83,7 @@ def fit(
     Args:
         info: goes into the predictor's manifest, beside the settings.
         settings: hyperparameters; None is the defaults.
+        base: what is believed of the candidates before any of these scores; None starts from nothing.
         progress: told which part is being fitted.
 
     Returns:
@@ -96,8 +103,21 @@ def fit(
     )
     progress("trees")
     forest, tree_out, gain = fit_trees(data.dense, targets, data.groups, seed, data.weights, settings)
-    blend = _fit_blend(ngram_out @ to_outputs, tree_out, targets)
+    prior = None
+    if base is None:
+        blend = fit_blend(ngram_out @ to_outputs, tree_out, targets)
+    else:
+        progress("prior")
+        rows = design_rows(base.traits, data.dense, data.ngrams)
+        prior = fit_prior(base, data.candidates, rows, data.scores if data.known is None else data.known, data.weights)
+        expected = prior.p_success(rows).astype(np.float32)
+        blend, gain_of_prior = fit_blend_over(
+            ngram_out @ to_outputs, tree_out, expected @ to_outputs, targets, data.weights
+        )
+        prior = replace(prior, to_scores=np.asarray((to_outputs * gain_of_prior) @ to_scores, np.float32))
     out = blend_outputs(blend, ngram_out @ to_outputs, tree_out) @ to_scores
+    if prior is not None:
+        out += prior.scores(rows)
     calibration = fit_calibration(out, data.scores, assign_folds(data.groups, 2, seed + 3) == 0)
     progress("expenses")
     mean, std = data.dense.mean(0), np.maximum(data.dense.std(0), 1e-3)
@@ -116,6 +136,7 @@ def fit(
         cost_usd=fit_expense(standard, data.cost_usd),
         novelty_limit=novelty_limit,
         info={"settings": settings.to_json(), **(info or {})},
+        prior=prior,
     )
     return Fitted(predictor, to_probabilities(out, calibration), gain)
 
@@ -134,22 +155,3 @@ def contrasts(n_candidates: int) -> tuple[Matrix, Matrix]:
         )
     centre = np.eye(n_candidates) - 1.0 / n_candidates
     return np.hstack([mean, centre]).astype(np.float32), np.vstack([np.ones(n_candidates), centre]).astype(np.float32)
-
-
-def _fit_blend(ngram_out: Matrix, tree_out: Matrix, targets: Matrix) -> Blend:
-    """Equal weight to both parts after bringing each to unit spread; one slope and offset calibrate the sum.
-
-    Fitting the two weights freely was no better on large tables and worse on small ones.
-    """
-    n_outputs = targets.shape[1]
-    offset, ngram_gain, tree_gain = (np.zeros(n_outputs, np.float32) for _ in range(3))
-    for output in range(n_outputs):
-        ngram, tree, target = (matrix[:, output].astype(np.float64) for matrix in (ngram_out, tree_out, targets))
-        inverse = [1.0 / part.std() if part.std() > 1e-9 else 0.0 for part in (ngram, tree)]
-        total = ngram * inverse[0] + tree * inverse[1]
-        centred = total - total.mean()
-        spread = float(centred @ centred)
-        slope = max(0.0, float(centred @ (target - target.mean())) / spread) if spread > 0 else 0.0
-        ngram_gain[output], tree_gain[output] = slope * inverse[0], slope * inverse[1]
-        offset[output] = target.mean() - slope * total.mean()
-    return Blend(offset, ngram_gain, tree_gain)

@@ -62,7 +62,7 @@ def fit_ridge(
     model = Ridge(alpha=penalty, solver="lsqr", tol=_TOLERANCE, fit_intercept=False)
     model.fit(tf_idf(counts, idf)[:, seen], scores - intercept, sample_weight=weights)
     slopes = np.zeros((BUCKETS, scores.shape[1]), np.float32)
-    slopes[seen] = model.coef_.T
+    slopes[seen] = model.coef_.reshape(scores.shape[1], -1).T  # scikit-learn squeezes a single output away
     return NgramModel(idf, slopes, intercept.astype(np.float32))
 
 

@@ -4,6 +4,8 @@ What routing needs is the *difference* between candidates, so nothing here predi
 its own. One output is the level (how well the candidates do on this prompt on average), the others are contrasts (who
 does better than that level). Each output blends a linear n-gram part with boosted trees over the dense features; a
 fixed matrix mixes outputs back into one score for each candidate, which calibration turns into a probability.
+
+Where a base predictor was there to start from, its probabilities for the candidates are one more part of each output.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from numpy.typing import NDArray
 
 from turnout import kernel
 from turnout.features import Features
+from turnout.predictor.blend import Blend, blend_outputs
 from turnout.predictor.calibration import Calibration, to_probabilities
 from turnout.predictor.expense import LogLinear
 from turnout.predictor.linear import NgramModel
+from turnout.predictor.prior import Prior
 from turnout.predictor.trees import Forest
 
 STANDARD_CLIP: Final = 4.0
@@ -40,24 +44,13 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """output = offset + ngram_gain * n-gram part + tree_gain * tree part; each array of shape (n_outputs,)."""
-
-    offset: NDArray[np.float32]
-    ngram_gain: NDArray[np.float32]
-    tree_gain: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        kernel.lay_out(self, "offset", "ngram_gain", "tree_gain")
-
-
-@dataclass(frozen=True, slots=True)
 class Predictor:
     """A fitted predictor. `candidates` run from cheapest to most expensive.
 
     to_outputs : float32 (n_candidates, n_outputs), scores to outputs; to_scores : float32 (n_outputs, n_candidates),
     outputs back to scores. feature_mean, feature_std : float32 (n_features,), for the expense models.
     novelty_limit : the novelty that 1 % of held-out training prompts exceed; beyond it the predictor is out of its depth.
+    prior : what training started from, or None.
     """
 
     candidates: tuple[str, ...]
@@ -73,6 +66,7 @@ class Predictor:
     cost_usd: LogLinear | None
     novelty_limit: float
     info: Mapping[str, Any]
+    prior: Prior | None = None
 
     def __post_init__(self) -> None:
         kernel.lay_out(self, "to_outputs", "to_scores", "feature_mean", "feature_std")
@@ -81,6 +75,11 @@ class Predictor:
         """Probabilities, expected seconds and cost for one request."""
         linear, novelty = self.ngrams.predict_one(features.buckets, features.counts)
         scores = self._scores(linear, self.forest.predict_one(features.vector))
+        if self.prior is not None:
+            row, known = self.prior.traits.of(features)
+            scores += self.prior.scores(row)
+            # Out of its depth is what neither of both has seen.
+            novelty = min(novelty, known * self.novelty_limit / max(self.prior.traits.novelty_limit, 1e-9))
         seconds = cost = None
         if self.seconds is not None or self.cost_usd is not None:
             standard = self._standardise(features.vector)
@@ -107,8 +106,3 @@ class Predictor:
         np.minimum(standard, STANDARD_CLIP, out=standard)
         np.maximum(standard, -STANDARD_CLIP, out=standard)
         return standard
-
-
-def blend_outputs(blend: Blend, ngram_part: NDArray[np.float32], tree_part: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blend the two parts; both of shape (..., n_outputs)."""
-    return np.asarray(blend.offset + blend.ngram_gain * ngram_part + blend.tree_gain * tree_part, np.float32)
