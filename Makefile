@@ -4,10 +4,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SHARED ?= ../shared
+BASE_TABLES := $(patsubst %,knowledge:$(SHARED)/outcomes/%.parquet,routellm_mmlu routellm_gsm8k mmlu_pro) \
+  $(patsubst %,code:$(SHARED)/outcomes/%.parquet,livecodebench qwen25coder) tools:$(SHARED)/outcomes/bfcl.parquet
+# Broken by output format in bfcl, as its page says.
+BASE_BROKEN := gpt-4o-2024-08-06 mistral-large-2407 NousResearch_Hermes-2-Theta-Llama-3-70B
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow lint format types data task-model notebooks mlflow bench bench-% clean
+.PHONY: help setup train test test-slow lint format types data task-model base notebooks mlflow bench bench-% clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,15 +53,18 @@ data: $(READY) ## make the simulated routing history again from data/prompts.jso
 task-model: $(READY) ## fit the task, complexity and tier weights again from data/prompts.jsonl
 	@$(BIN)/python -m turnout_pipelines.tasks --prompts data/prompts.jsonl
 
+base: $(READY) ## fit the base predictor of models/base again, from the outcome tables in SHARED
+	@$(BIN)/python -m turnout_pipelines.base $(BASE_TABLES) $(addprefix --leave-out ,$(BASE_BROKEN))
+
 notebooks: $(READY) ## run the notebooks and keep their output in place
 	@cd notebooks && ../$(BIN)/jupyter execute --inplace *.ipynb
 
 mlflow: $(READY) ## show the tracked runs in a browser (http://127.0.0.1:5000)
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///models/mlflow.db --host 127.0.0.1
 
-bench: bench-quality bench-tasks bench-route bench-decision bench-scale bench-faults bench-overhead bench-crowd bench-reloads bench-day bench-hybrid bench-orchestration bench-chaos bench-restart bench-semantic bench-history bench-gateway bench-offpolicy bench-drift bench-kills ## run every benchmark (an hour on two cores)
+bench: bench-quality bench-tasks bench-route bench-decision bench-scale bench-faults bench-overhead bench-crowd bench-reloads bench-day bench-hybrid bench-orchestration bench-chaos bench-restart bench-semantic bench-history bench-gateway bench-offpolicy bench-drift bench-kills bench-day_zero ## run every benchmark (an hour on two cores)
 
-bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, faults, overhead, crowd, reloads, day, hybrid, orchestration, chaos, restart, semantic, history, gateway, offpolicy, drift, kills
+bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, faults, overhead, crowd, reloads, day, hybrid, orchestration, chaos, restart, semantic, history, gateway, offpolicy, drift, kills, day_zero
 	@$(BIN)/python benchmarks/$*.py --shared $(SHARED)
 
 clean: ## remove the virtual environment and caches, never data or models

@@ -71,7 +71,8 @@ def training_data(
     `features` are those of `table.prompts`, in order.
     """
     groups = factorize(table.prompts["group"])
-    scores = complete(table.scores[list(candidates)].to_numpy(np.float32), features.dense)
+    told = table.scores[list(candidates)].to_numpy(np.float32)
+    scores = complete(told, features.dense)
     if use_other_models:
         others = table.scores.drop(columns=list(candidates)).to_numpy(np.float32)
         scores = denoise(scores, others, groups)
@@ -79,4 +80,5 @@ def training_data(
         frame[list(candidates)].to_numpy(np.float32) if frame[list(candidates)].notna().any(axis=None) else None
         for frame in (table.seconds, table.cost_usd)
     ]
-    return TrainingData(tuple(candidates), features.dense, features.ngrams, scores, groups, *measured)
+    known = np.where(np.isnan(told), np.float32(np.nan), scores) if np.isnan(told).any() else None
+    return TrainingData(tuple(candidates), features.dense, features.ngrams, scores, groups, *measured, None, known)

@@ -11,13 +11,14 @@ from turnout.types import Decision, Hints, Request
 if TYPE_CHECKING:
     from turnout.config.rules import ExchangeRates
     from turnout.policy.explanation import Explanation
+    from turnout.policy.newcomers import Newcomers
 
 
 class Case(NamedTuple):
     """One request with all that is known of it before the outside is looked at.
 
     `prediction` is None exactly where `predictor` is: nothing was learned yet. `preference` is the caller's; None leaves
-    it to the configuration.
+    it to the configuration. `newcomers` answers for candidates that the predictor does not know.
     """
 
     request: Request
@@ -26,6 +27,7 @@ class Case(NamedTuple):
     prediction: Prediction | None
     preference: str | float | ExchangeRates | None
     hints: Hints
+    newcomers: Newcomers | None = None
 
     @property
     def novelty(self) -> float:

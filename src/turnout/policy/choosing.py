@@ -149,9 +149,14 @@ def settle(
     if cautious:
         return ranked, "caution", CAUTION
     if not first.learned and not any(entry.learned for entry in ranked):
-        reason = "nothing was learned of these candidates yet: seconds, cost and the configured order decide"
-        return ranked, "utility", reason
+        return ranked, "utility", f"nothing was learned of these candidates yet: {_instead(ranked)} decide"
     return ranked, "utility", weighed(ranked, preference)
+
+
+def _instead(ranked: Sequence[Ranked]) -> str:
+    """What a ranking goes by before anything was learned."""
+    alike = len({entry.p_success for entry in ranked}) == 1
+    return "seconds, cost and the configured order" if alike else "what such language models achieve, seconds and cost"
 
 
 def _gain(first: Ranked, other: Ranked, *, cautious: bool) -> float:

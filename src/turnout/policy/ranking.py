@@ -34,12 +34,13 @@ def rank(
         turn: the turn before of the conversation, whose chances a short follow-up inherits.
     """
     predicted, usual = _predicted(case)
+    others = _of_newcomers(case, entries, predicted)
     share = inherited(case.request.prompt) if turn is not None else 0.0
     prospects: list[Prospect] = []
     expectations: list[ExpectedSeconds | None] = []
     added: list[float] = []
     for candidate, expected, cost_usd in entries:
-        own, seconds, cost = predicted.get(candidate.name, usual)
+        own, seconds, cost = predicted.get(candidate.name) or others.get(candidate.name, usual)
         p = own
         if share and turn is not None:
             p = share * turn.p_success.get(candidate.name, own) + (1 - share) * own
@@ -71,3 +72,14 @@ def _predicted(case: Case) -> tuple[Mapping[str, Prospect], Prospect]:
     costs = repeat(None) if prediction.cost_usd is None else prediction.cost_usd.tolist()
     known = dict(zip(predictor.candidates, zip(chances, seconds, costs, strict=False), strict=True))
     return known, (sum(chances) / len(chances) if chances else _UNLEARNED, None, None)
+
+
+def _of_newcomers(case: Case, entries: Sequence[Entry], predicted: Mapping[str, Prospect]) -> Mapping[str, Prospect]:
+    """What is expected of candidates that the predictor does not know, where the base predictor can tell."""
+    if case.newcomers is None:
+        return {}
+    names = [candidate.name for candidate, _, _ in entries if candidate.name not in predicted]
+    if not names:
+        return {}
+    known = {name: chance for name, (chance, _, _) in predicted.items()}
+    return {name: (chance, None, None) for name, chance in case.newcomers.chances(case.features, names, known).items()}

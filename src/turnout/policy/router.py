@@ -17,6 +17,7 @@ from turnout.policy import plain
 from turnout.policy.case import Case
 from turnout.policy.conversations import Conversations
 from turnout.policy.followed import Followed
+from turnout.policy.newcomers import Newcomers
 from turnout.predictor import Predictor
 from turnout.types import Decision, Hints, Request, RequestLike, Snapshot
 
@@ -38,17 +39,25 @@ class Router:
         predictor: what was learned; None before anything was.
         folder: where `reload` finds a newer one.
         policy: candidates, rules and limits of a configuration; None routes among what the predictor knows.
+        newcomers: answers for candidates of the policy that the predictor does not know; None counts them as average.
 
     Raises:
         ConfigurationError: neither a predictor nor a policy.
     """
 
-    def __init__(self, predictor: Predictor | None, folder: Path | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor | None,
+        folder: Path | None = None,
+        policy: Policy | None = None,
+        newcomers: Newcomers | None = None,
+    ) -> None:
         if predictor is None and policy is None:
             raise ConfigurationError("a router needs a predictor, a configuration, or both")
         self._predictor = predictor
         self._challenger: Predictor | None = None
         self._policy = policy
+        self._newcomers = newcomers
         self._followed = None if folder is None else Followed(folder)
         self._reloading = Lock()
         self.since = time.time()
@@ -86,8 +95,8 @@ class Router:
         except ArtifactMissingError:
             if path is not None:
                 raise
-            predictor = _by_name(policy)
-        return cls(predictor, policy=policy)._following(followed)
+            predictor = None
+        return cls(predictor, policy=policy, newcomers=Newcomers.load())._following(followed)
 
     @property
     def predictor(self) -> Predictor | None:
@@ -193,7 +202,7 @@ class Router:
         predictor, challenger, policy = self._predictor, self._challenger, self._policy
         features = extract(request)
         prediction = predictor.predict(features) if predictor is not None else None
-        case = Case(request, features, predictor, prediction, preference, hints)
+        case = Case(request, features, predictor, prediction, preference, hints, self._newcomers)
         if policy is not None:
             return policy.decide(case, self._conversations, snapshot, challenger=challenger, wish=wish, pinned=pinned)
         assert predictor is not None and prediction is not None
@@ -209,18 +218,3 @@ class Router:
 
     def _serve(self, predictor: Predictor) -> None:
         self._predictor, self.since = predictor, time.time()
-
-
-def _by_name(policy: Policy) -> Predictor | None:
-    """What the base predictor makes of the configured candidates; None where there is none of either."""
-    from turnout.predictor.base_artifact import load_base
-    from turnout.predictor.day_zero import day_zero
-
-    names = [candidate.name for candidate in policy.candidates(None, ())]
-    try:
-        return day_zero(load_base(), names) if names else None
-    except ArtifactMissingError:
-        return None
-    except ArtifactError as error:
-        logger.warning("starting without the base predictor: %s", error)
-        return None

@@ -74,6 +74,13 @@ class Covariance:
     table: float = 4.0
     noise: float = 0.05
 
+    @property
+    def sound(self) -> bool:
+        """Whether abilities can be computed with it: lengths above 0, variances not below, a share that is one."""
+        lengths = self.size_length, self.date_length, self.kind_length
+        values = asdict(self).values()
+        return all(0.0 <= value < math.inf for value in values) and min(lengths) > 0.0 and self.between <= 1.0
+
     def to_json(self) -> dict[str, float]:
         """Plain values by name."""
         return asdict(self)
@@ -180,7 +187,9 @@ class Abilities:
         means = self.mean + cross @ self.weights
         own_shared, own_single = (np.diagonal(each) for each in covariance(asked, asked, self.parts))
         own = own_shared[:, None, None] + own_single[:, None, None] * np.eye(len(DOMAINS))
-        # A language model of unknown identity has something of its own all the same.
-        fresh = (asked.identity < 0)[:, None, None] * self.parts.own
-        own = own + fresh * (self.parts.between + (1 - self.parts.between) * np.eye(len(DOMAINS)))
+        # A family, a line or a language model that nobody saw has something of its own all the same.
+        parts, strange = self.parts, np.zeros(len(descriptors))
+        for variance, number in ((parts.family, asked.family), (parts.line, asked.line), (parts.own, asked.identity)):
+            strange += variance * (number < 0)
+        own = own + strange[:, None, None] * (parts.between + (1 - parts.between) * np.eye(len(DOMAINS)))
         return means, own - cross @ self.inverse @ cross.transpose(0, 2, 1)

@@ -110,14 +110,18 @@ def _from_arrays(arrays: dict[str, Any], manifest: dict[str, Any]) -> BasePredic
     )
     if not n or arrays["domain"].min() < 0 or arrays["domain"].max() >= len(DOMAINS):
         raise ValueError("a domain is unknown")
+    names, mean, info = manifest["names"], float(manifest["mean"]), manifest["info"]
+    parts = Covariance.of(manifest["covariance"])
+    if len(names) != len(_POINTS) or not isinstance(info, dict) or not np.isfinite(mean) or not parts.sound:
+        raise ValueError("its manifest holds names, numbers or information that are none")
     points = Points(arrays["coordinates"].astype(np.float64), *(arrays[name].astype(np.int64) for name in _POINTS))
     abilities = Abilities(
-        Names([[str(name) for name in names] for names in manifest["names"]]),
+        Names([[str(name) for name in known] for known in names]),
         points,
         arrays["domain"].astype(np.int64),
         arrays["ability_weights"].astype(np.float64),
         arrays["ability_inverse"].astype(np.float64),
-        float(manifest["mean"]),
-        Covariance.of(manifest["covariance"]),
+        mean,
+        parts,
     )
-    return BasePredictor(read_traits(arrays), abilities, arrays["doubt"], arrays["seen"], manifest["info"])
+    return BasePredictor(read_traits(arrays), abilities, arrays["doubt"], arrays["seen"], info)

@@ -1,7 +1,8 @@
 """What pushed a prediction, and by how much: exact parts that add up to each candidate's score.
 
 A score is base + parts, and probability is score + one calibration step. The base is what the predictor says of a
-prompt without one known word whose dense features are all at their training mean.
+prompt without one known word whose dense features are all at their training mean; where training started from a base
+predictor, with what that says of a middling prompt. What that makes of the prompt's text is one part.
 
 N-grams are linear in their TF-IDF values, so a bucket's part is value * weight, named by the words that hashed to it.
 The values are of unit length: each part holds given the other words of the prompt.
@@ -29,6 +30,7 @@ from turnout.features.terms import name_buckets
 from turnout.predictor.feature_labels import FEATURE_LABELS, for_task
 from turnout.predictor.linear import term_weights
 from turnout.predictor.model import Predictor
+from turnout.predictor.prior import MIDDLE_ROW
 from turnout.predictor.trees import DEPTH, LEAVES, Forest
 from turnout.types import Request, RequestLike
 
@@ -36,6 +38,9 @@ SHOWN: Final = 8
 """Parts told one by one; the others are summed."""
 
 EVERYTHING_ELSE: Final = "everything else"
+READ_BY_PRIOR: Final = "such prompts, for language models of its kind"
+"""The part of the base predictor: what it says of this prompt beyond what it says of a middling one."""
+
 POINTS: Final = 100.0
 """Points of success in a probability of 1."""
 
@@ -157,6 +162,12 @@ def contributions(predictor: Predictor, features: Features, request: RequestLike
     at_mean = predictor.forest.predict_one(predictor.feature_mean).astype(np.float64)
     base = predictor.ngrams.intercept @ from_ngrams + (blend.offset + blend.tree_gain * at_mean) @ to_scores
 
+    read = np.zeros((0, len(base)))
+    if predictor.prior is not None:
+        row, _ = predictor.prior.traits.of(features)
+        middling = predictor.prior.scores(MIDDLE_ROW).astype(np.float64)
+        read = (predictor.prior.scores(row) - middling)[None]
+        base = base + middling
     grouped = np.zeros((len(_LABELS), len(base)))
     np.add.at(grouped, _LABEL_OF, dense)
     names = name_buckets(Request.of(request).prompt)
@@ -164,8 +175,9 @@ def contributions(predictor: Predictor, features: Features, request: RequestLike
         raise ValueError("the features are not those of this request: they hold words that it does not")
     labels = [*(for_task(label, features.task) for label in _LABELS)]
     labels += [f"words: {names[bucket][0]}" for bucket in buckets.tolist()]
-    levels = [*_levels(features.vector, predictor.feature_mean), *[None] * len(buckets)]
-    parts = np.concatenate((grouped, words))
+    labels += [READ_BY_PRIOR] * len(read)
+    levels = [*_levels(features.vector, predictor.feature_mean), *[None] * (len(buckets) + len(read))]
+    parts = np.concatenate((grouped, words, read))
     size = np.abs(parts).max(1)
     order = np.argsort(-size, kind="stable")[: np.count_nonzero(size)]
     return Contributions(

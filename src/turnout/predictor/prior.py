@@ -40,6 +40,10 @@ Z_90: Final = 1.645
 """Standard normal deviate of a two-sided interval of 90 %."""
 
 
+MIDDLE_ROW: Final = np.array([1.0, 0.0, *(1 / len(DOMAINS) for _ in DOMAINS)])
+"""The design row of a prompt of middling difficulty and of no domain more than another."""
+
+
 def design(traits: NDArray[np.floating[Any]]) -> Matrix:
     """Design rows (..., WIDTH) of traits (..., len(TRAITS)): what a line is multiplied with."""
     level = np.clip(traits[..., :1].astype(np.float64), _LEAST_LEVEL, 1 - _LEAST_LEVEL)

@@ -35,8 +35,9 @@ class Block:
     scores: NDArray[np.float64]
 
     def keep(self, models: Callable[[Descriptor], bool]) -> Block | None:
-        """With the language models for which it holds only; None where none is left."""
-        kept = [number for number, descriptor in enumerate(self.descriptors) if models(descriptor)]
+        """With the language models for which it holds only, and of those with an outcome; None where none is left."""
+        answered = ~np.isnan(self.scores).all(0)
+        kept = [number for number, one in enumerate(self.descriptors) if answered[number] and models(one)]
         if not kept:
             return None
         scores = self.scores[:, kept]
@@ -73,9 +74,8 @@ class Tables:
         blocks = []
         for block in self.blocks:
             stays = ~gone[block.rows]
-            if stays.any():
-                blocks.append(replace(block, rows=block.rows[stays], scores=block.scores[stays]))
-        return replace(self, blocks=tuple(blocks))
+            blocks.append(replace(block, rows=block.rows[stays], scores=block.scores[stays]).keep(lambda _: True))
+        return replace(self, blocks=tuple(block for block in blocks if block is not None))
 
 
 def read_tables(sources: Sequence[tuple[str, Path]], leave_out: Sequence[str] = ()) -> Tables:
@@ -109,8 +109,8 @@ def read_tables(sources: Sequence[tuple[str, Path]], leave_out: Sequence[str] = 
         table += [path.stem] * len(names)
         domains += [number] * len(names)
         for models, members in _alike(names, ~np.isnan(scores.to_numpy())).items():
-            inside = np.flatnonzero(np.isin(names, members))
             chosen = [scores.columns[column] for column in models]
+            inside = np.flatnonzero(np.isin(names, members) & scores[chosen].notna().any(axis=1).to_numpy())
             blocks.append(
                 Block(
                     f"{path.stem}:{members[0]}" if len(members) == 1 else path.stem,
@@ -121,6 +121,8 @@ def read_tables(sources: Sequence[tuple[str, Path]], leave_out: Sequence[str] = 
                     scores[chosen].to_numpy(np.float64)[inside],
                 )
             )
+    if not blocks:
+        raise DataError("no language model answered half of the prompts of a dataset; abilities cannot be compared")
     return Tables(
         prompts=tuple(prompts),
         table=np.array(table, object),
