@@ -1,9 +1,9 @@
 """The promotion gate: a challenger serves only if the log shows that it is better, and nothing speaks against it.
 
-Better means that the 90 % interval of the doubly robust difference of mean scores, over decisions that neither predictor
+Better means that the 95 % interval of the doubly robust difference of mean scores, over decisions that neither predictor
 was trained on, lies above 0. The design page asks that the challenger's lower end beats the champion's estimate; the
 paired difference asks the same of both estimates at once, and where the two choose alike nothing varies, so that fewer
-decisions show the same gain. An interval of 90 % leaves out 5 % on its lower side, the share of worse challengers that may pass.
+decisions show the same gain.
 """
 
 from __future__ import annotations

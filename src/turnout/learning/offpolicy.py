@@ -37,9 +37,6 @@ MIN_EFFECTIVE: Final = 30.0
 """Fewer effective rows than this on which two policies differ decide nothing; the usual least size for a mean's normal
 interval."""
 
-PROMOTION_ERROR: Final = 0.05
-"""The share of worse challengers that may be promoted by chance: what a difference's interval leaves out on either side."""
-
 DRAWS: Final = 1000
 _BLOCKS: Final = 2_000
 
@@ -148,7 +145,7 @@ def estimate(logged: LoggedDecisions, target: Array, model: Array, *, seed: int 
 class Difference:
     """How much better one policy is than another on the same rows.
 
-    score : doubly robust difference of mean scores with its 90 % interval. likely_better : share of the resamplings in
+    score : doubly robust difference of mean scores with its 95 % interval. likely_better : share of the resamplings in
     which the first is better. differ : share of rows on which they choose differently.
     """
 
@@ -177,7 +174,7 @@ def difference(
         clipped=np.maximum(one.clipped, other.clipped) * (apart > 0),
     )
     return Difference(
-        score=_interval(float(gain.mean()), drawn, PROMOTION_ERROR),
+        score=_interval(float(gain.mean()), drawn),
         likely_better=float((drawn > 0).mean()),
         differ=float(apart.mean()),
         support=_support(seen),
@@ -240,10 +237,9 @@ def _ratio(top: Array | float, bottom: Array | float) -> Array:
     return np.asarray(np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=np.asarray(bottom) > 0))
 
 
-def _interval(value: float, drawn: Array, outside: float = 0.025) -> Interval:
-    """The value with the quantiles that leave out this share of the resamplings on either side."""
+def _interval(value: float, drawn: Array) -> Interval:
     finite = drawn[np.isfinite(drawn)]
     if not len(finite):
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(finite, (outside, 1 - outside))
+    low, high = np.quantile(finite, (0.025, 0.975))
     return Interval(value, float(low), float(high))

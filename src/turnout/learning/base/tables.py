@@ -36,7 +36,7 @@ class Block:
 
     def keep(self, models: Callable[[Descriptor], bool]) -> Block | None:
         """With the language models for which it holds only, and of those with an outcome; None where none is left."""
-        answered = ~np.isnan(self.scores).all(0)
+        answered = np.asarray((~np.isnan(self.scores)).any(0))
         kept = [number for number, one in enumerate(self.descriptors) if answered[number] and models(one)]
         if not kept:
             return None
