@@ -46,6 +46,7 @@ class Wanted:
     candidates: Sequence[str] = ()
     max_rows: int = 200_000
     promote_if_better: bool = True
+    use_base: bool = True
     seed: int = 0
     settings: FitSettings | None = None
 
@@ -58,6 +59,7 @@ def run(
     candidates: Sequence[str] = (),
     max_rows: int = 200_000,
     promote_if_better: bool = True,
+    use_base: bool = True,
     seed: int = 0,
     dask: str = "",
 ) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def run(
         candidates: only these; by default all with enough results.
         max_rows: the most decisions that are trained on, a sample of a longer history.
         promote_if_better: let a challenger that passes the gate serve.
+        use_base: start from the base predictor.
         dask: the address of a cluster's scheduler; empty computes here.
 
     Raises:
@@ -84,6 +87,7 @@ def run(
         candidates=candidates,
         max_rows=max_rows,
         promote_if_better=promote_if_better,
+        use_base=use_base,
         seed=seed,
         settings=tuned_settings(),
     )
@@ -117,7 +121,7 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
             champion,
             info=info,
             more=more,
-            base=starting_base((), say),
+            base=starting_base((), say) if wanted.use_base else None,
             settings=wanted.settings,
             seed=wanted.seed,
             progress=say,

@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from tests.learning.base.world import World
+
     from turnout import Router
     from turnout.learning.outcomes import OutcomeTable
     from turnout.predictor.fit import Fitted
@@ -39,6 +41,32 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("turnout")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_base() -> Iterator[None]:
+    """No base predictor, in this process and in those it starts; a test that is about one says where it lies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TURNOUT_BASE", "off")
+        yield
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Three small outcome tables of language models whose names tell their size, and a base predictor fitted on them."""
+    from tests.learning.base.world import World, write_tables
+
+    folder = tmp_path_factory.mktemp("world")
+    return World(folder, write_tables(folder))
+
+
+@pytest.fixture(scope="session")
+def base_at(world: World) -> Path:
+    """The folder of the world's base predictor. Read it; copy it before changing it."""
+    from turnout.predictor.base_artifact import save_base
+
+    save_base(world.base, world.folder / "base")
+    return world.folder / "base"
 
 
 @pytest.fixture(scope="session")

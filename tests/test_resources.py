@@ -7,12 +7,14 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
+from turnout.bandwidth import measured_bandwidth
 from turnout.resources import Reader, ResourceSampler
 from turnout.types import Resources
 
@@ -166,6 +168,10 @@ class Driver:
         self._ask("handle")
         return index
 
+    def nvmlDeviceGetName(self, handle: int) -> str | bytes:  # noqa: N802
+        self._ask("name")
+        return b"NVIDIA GeForce RTX 3060" if handle else "NVIDIA GeForce RTX 4090"
+
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:  # noqa: N802
         self._ask("memory")
         total, free = self.cards[handle]
@@ -227,3 +233,20 @@ def test_a_driver_that_stops_answering_leaves_the_rest_and_says_so_once(
     assert {each.vram_free_bytes for each in found} == {None}
     assert all(each.ram_free_bytes > 0 for each in found)
     assert len(caplog.records) == 1
+
+
+def test_the_card_is_the_first_and_told_by_its_driver(driver: Callable[..., Driver]) -> None:
+    driver((8_000, 3_000), (16_000, 15_000))
+    assert Reader().read().card == "NVIDIA GeForce RTX 4090"
+
+
+def test_a_driver_that_tells_no_name_still_tells_memory(driver: Callable[..., Driver]) -> None:
+    driver((8_000, 3_000), fails="name")
+    found = Reader().read()
+    assert (found.card, found.vram_total_bytes) == (None, 8_000)
+
+
+def test_what_was_measured_of_the_memory_before_is_told_with_each_sample(without_binding: None, tmp_path: Path) -> None:
+    assert Reader().read().ram_bytes_per_s is Reader(tmp_path).read().ram_bytes_per_s is None
+    known = measured_bandwidth(tmp_path)
+    assert Reader(tmp_path).read().ram_bytes_per_s == pytest.approx(known, rel=1e-6)

@@ -10,11 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
 
+from turnout.bandwidth import kept_bandwidth
 from turnout.types import Resources
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ class ResourceSampler:
 
     Args:
         interval_s: seconds between samples.
-        read: takes one sample; for tests.
+        read: takes one sample; None reads this machine.
     """
 
     def __init__(self, interval_s: float = 2.0, read: Callable[[], Resources] | None = None) -> None:
@@ -69,10 +71,16 @@ class ResourceSampler:
 
 
 class Reader:
-    """Reads the machine. The card's driver is asked for once."""
+    """Reads the machine. The card's driver is asked for once.
 
-    def __init__(self) -> None:
+    Args:
+        state: the folder with what was measured of this machine before (`turnout.bandwidth`), if anything was.
+    """
+
+    def __init__(self, state: Path | None = None) -> None:
         self._nvml = _open_nvml()
+        self._card = self._first_card()
+        self._ram_bytes_per_s = None if state is None else kept_bandwidth(state)
         psutil.cpu_percent()  # the first reading compares with nothing and is 0
 
     def read(self) -> Resources:
@@ -86,7 +94,19 @@ class Reader:
             cpu_share=psutil.cpu_percent() / 100,
             vram_total_bytes=total,
             vram_free_bytes=free,
+            card=self._card,
+            ram_bytes_per_s=self._ram_bytes_per_s,
         )
+
+    def _first_card(self) -> str | None:
+        """What the driver calls it."""
+        if self._nvml is None:
+            return None
+        try:
+            name = self._nvml.nvmlDeviceGetName(self._nvml.nvmlDeviceGetHandleByIndex(0))
+        except self._nvml.NVMLError:
+            return None
+        return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
     def _vram(self) -> tuple[int | None, int | None]:
         """Bytes over all cards."""

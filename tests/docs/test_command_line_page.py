@@ -38,6 +38,7 @@ def workplace(address: str, champion: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TURNOUT_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("TURNOUT_MODELS", str(champion.parent))
+    monkeypatch.setenv("TURNOUT_BASE", str(ROOT / "models" / "base"))
     monkeypatch.setenv("TURNOUT_CONFIG", str(configure(tmp_path / "hybrid.yaml", ollama=address)))
     monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
     assert main(["chat"]) == 0

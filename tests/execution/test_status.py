@@ -140,6 +140,8 @@ def test_json_has_the_same_keys_whatever_is_known(router: Router) -> None:
         "cpu_share": 0.25,
         "vram_total_bytes": None,
         "vram_free_bytes": None,
+        "card": None,
+        "ram_bytes_per_s": None,
     }
     assert empty["predictor"] is empty["challenger"] is empty["drift"] is None and empty["metrics"] is None
 

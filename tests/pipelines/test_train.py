@@ -55,6 +55,7 @@ def test_the_run_says_what_was_trained_on_what(run: Run, history_slice: Slice) -
         "seed": "0",
         "n_folds": "2",
         "use_other_models": "True",
+        "base": "False",
     }
     assert run.data.params == expected
 

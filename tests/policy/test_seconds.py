@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnout.descriptors.speed import Likely
 from turnout.policy.candidates import TYPICAL_ANSWER_TOKENS, Candidate, Needs
-from turnout.policy.seconds import Pace, likely_load_s, waits_s
+from turnout.policy.seconds import Pace, likely_load_s, moved, waits_s
 from turnout.types import CandidateState, ExpectedSeconds, LanguageModel, Speeds
 
 GB = 10**9
@@ -175,11 +177,60 @@ def test_one_on_the_card_is_faster_than_one_in_main_memory() -> None:
     assert expected_seconds(ONE, card, NEEDS).total_s < expected_seconds(ONE, here, NEEDS).total_s / 4
 
 
+def test_what_is_passed_on_to_somebody_else_is_as_fast_as_one_far_away() -> None:
+    passed = expected_seconds(ONE, state(Speeds(), size_bytes=300, remote=True), NEEDS)
+    assert passed.decode_s == expected_seconds(replace(ONE, local=False), None, NEEDS).decode_s
+
+
 def test_one_far_away_does_not_depend_on_its_size() -> None:
     away = replace(ONE, local=False)
     small, large = (expected_seconds(away, state(Speeds(), size_bytes=size), NEEDS) for size in (GB, 400 * GB))
     assert small == large
     assert 1 < small.total_s < 30
+
+
+# From what is expected to what was measured
+
+
+def seen_to_decode(rate: float | None, count: int) -> float:
+    known = state(Speeds(decode_tokens_per_s=rate, decode_count=count), size_bytes=5 * GB)
+    return NEEDS.answer_tokens / expected_seconds(ONE, known, NEEDS).decode_s
+
+
+@pytest.mark.parametrize("times", [0.2, 5.0])
+def test_measurements_replace_what_was_expected_step_by_step(times: float) -> None:
+    cold = seen_to_decode(None, 0)
+    away = [abs(math.log(seen_to_decode(times * cold, count) / (times * cold))) for count in (1, 2, 5, 20, 1000)]
+    assert away == sorted(away, reverse=True)
+    assert 0.1 * math.log(5) < away[0] < 0.9 * math.log(5)
+    assert away[-1] < 0.01
+
+
+def test_a_measurement_that_agrees_changes_nothing() -> None:
+    cold = seen_to_decode(None, 0)
+    assert seen_to_decode(cold, 3) == pytest.approx(cold)
+
+
+def test_a_narrow_expectation_gives_way_later_than_a_wide_one() -> None:
+    narrow, wide = (moved(Likely(10.0, factor), 40.0, 1) for factor in (1.3, 4.0))
+    assert 10 < narrow < wide < 40
+    assert moved(Likely(10.0, 2.0), None, 0) == 10 and moved(Likely(10.0, 2.0), 40.0, 0) == 40
+
+
+def test_a_machine_that_writes_faster_than_expected_is_thought_to_read_faster() -> None:
+    slow, fast = (
+        expected_seconds(
+            ONE, state(Speeds(decode_tokens_per_s=rate, decode_count=50), size_bytes=5 * GB), NEEDS
+        ).prefill_s
+        for rate in (5, 50)
+    )
+    assert fast < slow / 5
+
+
+def test_a_measured_load_moves_the_expected_one() -> None:
+    cold = likely_load_s(ONE, state(Speeds(), size_bytes=30 * GB))
+    once, often = (likely_load_s(ONE, state(Speeds(load_s=3.0, load_count=n), size_bytes=30 * GB)) for n in (1, 50))
+    assert 3 < often < 3.5 < once < cold
 
 
 @given(

@@ -111,6 +111,13 @@ def test_a_long_prompt_measures_how_fast_prompts_are_read() -> None:
     assert speeds.prefill_tokens_per_s == pytest.approx(2000) and speeds.first_token_s is None
 
 
+def test_it_is_counted_how_often_each_was_measured() -> None:
+    estimates = filled()
+    speeds = estimates.speeds(CANDIDATE)
+    assert (speeds.prefill_count, speeds.decode_count, speeds.load_count, speeds.measurements) == (0, 8, 1, 8)
+    assert estimates.speeds("local/großes:7b").prefill_count == 8
+
+
 def test_what_came_from_the_providers_cache_was_not_read() -> None:
     speeds = speeds_after(told(prompt=4000, cached=3900), first_token_s=0.2, total_s=2.0)
     assert speeds.first_token_s == pytest.approx(0.2) and speeds.prefill_tokens_per_s is None
@@ -159,7 +166,7 @@ def test_loads_are_measured_by_candidate() -> None:
     estimates = Estimates()
     estimates.loaded(CANDIDATE, 4.0)
     estimates.loaded(CANDIDATE, 9.0)
-    assert estimates.speeds(CANDIDATE) == Speeds(load_s=pytest.approx(6.0))
+    assert estimates.speeds(CANDIDATE) == Speeds(load_s=pytest.approx(6.0), load_count=2)
     assert estimates.speeds("local/large") == Speeds()
 
 

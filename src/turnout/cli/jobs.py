@@ -94,7 +94,12 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
 
 def _train(options: argparse.Namespace) -> int:
     if options.history is not None:
-        wanted = {"candidates": names_of(options.candidates), "seed": options.seed, "dask": options.dask}
+        wanted = {
+            "candidates": names_of(options.candidates),
+            "use_base": not options.no_base,
+            "seed": options.seed,
+            "dask": options.dask,
+        }
         result = find_job("retrain")(history=options.history, promote_if_better=options.promote, **wanted)
         return finish(options, result, retrained(result))
     result = find_job("train")(**_pool(options), promote_if_better=options.promote)

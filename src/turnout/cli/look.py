@@ -47,7 +47,11 @@ async def _look(configuration: Configuration) -> Snapshot:
     from turnout.providers import Fleet  # network libraries, for commands that talk to providers only
     from turnout.resources import Reader
 
-    path = state_folder() / "speeds.json"
-    fleet = Fleet(provider_settings(configuration), health=configuration.performance.health, estimates_path=path)
+    state = state_folder()
+    fleet = Fleet(
+        provider_settings(configuration),
+        health=configuration.performance.health,
+        estimates_path=state / "speeds.json",
+    )
     async with fleet:
-        return replace(fleet.snapshot(), resources=Reader().read())
+        return replace(fleet.snapshot(), resources=Reader(state).read())

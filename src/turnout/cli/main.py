@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from turnout import __version__
 from turnout.cli import (
+    advise,
     ask,
     chat,
     completion,
@@ -40,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one machine-readable object to standard output")
-    for command in (ask, chat, route, feedback, models, status, warm):
+    for command in (ask, chat, route, feedback, models, status, warm, advise):
         command.add_command(commands, shared)
     serve.add_command(commands)
     keys.add_command(commands, shared)

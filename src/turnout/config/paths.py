@@ -27,7 +27,12 @@ def base_folder() -> Path | None:
     told = os.environ.get("TURNOUT_BASE", "")
     if told == "off":
         return None
-    return Path(told) if told else Path(str(files("turnout_base")))
+    if told:
+        return Path(told)
+    try:
+        return Path(str(files("turnout_base")))
+    except ModuleNotFoundError:  # a package that was built without it
+        return None
 
 
 def state_folder() -> Path:

@@ -38,7 +38,7 @@ from turnout.execution.windows import Windows
 from turnout.history import History
 from turnout.policy import Router
 from turnout.policy.policy import Policy
-from turnout.resources import ResourceSampler
+from turnout.resources import Reader, ResourceSampler
 from turnout.types import Completion, Decision, Embeddings, RequestLike, Snapshot
 
 
@@ -72,7 +72,7 @@ class HybridClient:
         if self._router.policy is None:
             raise ConfigurationError("the hybrid client needs a router with a configuration")
         self._fleets = Fleets(configuration, state / "speeds.json")
-        self._sampler = ResourceSampler(configuration.resources.interval_s)
+        self._sampler = ResourceSampler(configuration.resources.interval_s, Reader(state).read)
         self._watch = Watch(self._fleets, lambda: self._sampler.latest)
         self._threshold = Threshold(configuration.routing.escalation, state / "threshold.json")
         kept = configuration.history

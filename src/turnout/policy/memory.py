@@ -16,7 +16,7 @@ from turnout.types import CandidateState, Resources
 _MIB: Final = 2**20
 # A language model takes its file's size in memory and something for the context: Ollama's own estimate of weights,
 # KV cache and compute comes to a tenth or a fifth more for windows of 4k to 8k.
-_CONTEXT_SHARE: Final = 0.15
+CONTEXT_SHARE: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def memory_bytes(candidate: Candidate, state: CandidateState | None) -> int | No
         return None
     if model.memory_bytes is not None:
         return model.memory_bytes
-    return None if model.size_bytes is None else int(model.size_bytes * (1 + _CONTEXT_SHARE))
+    return None if model.size_bytes is None else int(model.size_bytes * (1 + CONTEXT_SHARE))
 
 
 def allowed_bytes(resources: Resources, limits: Limits) -> int:

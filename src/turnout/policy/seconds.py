@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from turnout.descriptors.speed import Likely
 from turnout.policy.candidates import TYPICAL_ANSWER_TOKENS, Candidate, Needs
-from turnout.policy.memory import memory_bytes
-from turnout.types import CandidateState, ExpectedSeconds
+from turnout.policy.cold import expected_speed
+from turnout.types import CandidateState, ExpectedSeconds, Resources, Speeds
 
-# Before anything was measured. Decoding reads every weight once for each token, so its rate is memory bandwidth over
-# size (Pope et al., "Efficiently Scaling Transformer Inference", 2022): 50 GB/s is dual-channel DDR5, 500 GB/s a
-# mid-range card. Prefill is bound by arithmetic and runs 5 to 20 times as fast. Disks read 1.5 GB/s and more.
-_RAM_BYTES_PER_S: Final = 50e9
-_VRAM_BYTES_PER_S: Final = 500e9
+# Before anything was measured, of a language model of unknown size: a 7B in four bits on an average machine without a card.
+# What is known of its size gives better (`turnout.policy.cold`).
+_DECODE_TOKENS_PER_S: Final = 10.0
 _PREFILL_TO_DECODE: Final = 10.0
-_LOAD_BYTES_PER_S: Final = 1.5e9
-_LOAD_OVERHEAD_S: Final = 1.0
-_UNKNOWN_BYTES: Final = 5_000_000_000  # a 7B model in four bits
+_LOAD_S: Final = 4.3
 _REMOTE_DECODE_TOKENS_PER_S: Final = 60.0
 _REMOTE_FIRST_TOKEN_S: Final = 0.8
 _FIRST_TOKEN_S: Final = 0.1
 _FEW_ANSWERS: Final = 5
+
+_NEVER: Final = Speeds()
+_SLOWEST: Final = 0.2
+"""Tokens a second, below which nobody waits."""
+
+_SCATTER: Final = 0.4
+"""Standard deviation of the logarithm of one measurement: contexts are longer or shorter, and other programs at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +57,23 @@ class Pace:
         evict_s: float = 0.0,
         slower: float = 1.0,
         ahead_s: float = 0.0,
+        machine: Resources | None = None,
     ) -> Pace:
-        """What was measured of it, else what is likely.
+        """What was measured of it, from what is likely on.
 
         Args:
             candidate: as configured.
             state: as last seen; None where nothing watches it.
             evict_s, slower: see above.
             ahead_s: the wait behind what runs and waits at its provider (see `waits_s`).
+            machine: this one; None where nobody looks at it.
         """
-        decode, prefill, first_s = _rates(candidate, state)
+        decode, prefill, first_s = _rates(candidate, state, machine)
         load_s = queue_s = 0.0
         if state is not None:
             queue_s = ahead_s
             if state.model is not None and state.is_cold:
-                load_s = likely_load_s(candidate, state)
+                load_s = likely_load_s(candidate, state, machine)
                 if state.model.loading:
                     load_s /= 2
         measured = state is not None and state.speeds.decode_tokens_per_s is not None
@@ -94,7 +101,9 @@ class Pace:
         )
 
 
-def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[str, float]:
+def waits_s(
+    pairs: Sequence[tuple[Candidate, CandidateState | None]], machine: Resources | None = None
+) -> dict[str, float]:
     """The wait for a slot at each candidate of one provider, in seconds.
 
     What runs and waits takes what was expected of each request, or where that is not known the measured time of an
@@ -108,8 +117,8 @@ def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[st
     for candidate, state in pairs:
         if state is None:
             continue
-        service_s = state.speeds.service_s or _likely_service_s(candidate, state)
-        load_s = likely_load_s(candidate, state) if state.waiting and state.is_cold else 0.0
+        service_s = state.speeds.service_s or _likely_service_s(candidate, state, machine)
+        load_s = likely_load_s(candidate, state, machine) if state.waiting and state.is_cold else 0.0
         left_s = (0.5 * state.running + state.waiting) * service_s if state.work_s is None else state.work_s
         work[candidate.name] = left_s + load_s
         busy_s[candidate.name] = 0.5 * service_s if state.running else 0.0
@@ -130,8 +139,8 @@ def waits_s(pairs: Sequence[tuple[Candidate, CandidateState | None]]) -> dict[st
     return found
 
 
-def _likely_service_s(candidate: Candidate, state: CandidateState) -> float:
-    decode, _, first_s = _rates(candidate, state)
+def _likely_service_s(candidate: Candidate, state: CandidateState, machine: Resources | None) -> float:
+    decode, _, first_s = _rates(candidate, state, machine)
     return first_s + TYPICAL_ANSWER_TOKENS / decode
 
 
@@ -143,32 +152,49 @@ def _lengthy(state: CandidateState | None) -> float:
     return speeds.answer_tokens / TYPICAL_ANSWER_TOKENS
 
 
-def _rates(candidate: Candidate, state: CandidateState | None) -> tuple[float, float, float]:
+def _rates(candidate: Candidate, state: CandidateState | None, machine: Resources | None) -> tuple[float, float, float]:
     """Decode and prefill in tokens a second, and the overhead before the first token in seconds."""
-    speeds = state.speeds if state is not None else None
-    decode = speeds.decode_tokens_per_s if speeds is not None else None
-    prefill = speeds.prefill_tokens_per_s if speeds is not None else None
-    first_s = speeds.first_token_s if speeds is not None else None
-    if decode is None:
-        decode = _likely_decode(candidate, state)
-    if prefill is None:
-        prefill = decode * _PREFILL_TO_DECODE
+    speeds = state.speeds if state is not None else _NEVER
+    cold = expected_speed(candidate, state, machine)
+    if cold is None:
+        likely = _DECODE_TOKENS_PER_S if _is_here(candidate, state) else _REMOTE_DECODE_TOKENS_PER_S
+        decode = speeds.decode_tokens_per_s or likely
+        prefill = speeds.prefill_tokens_per_s or decode * _PREFILL_TO_DECODE
+    else:
+        decode = moved(cold.decode_tokens_per_s, speeds.decode_tokens_per_s, speeds.decode_count)
+        # A machine that writes faster than was expected reads faster, too.
+        reading = Likely(
+            cold.prefill_tokens_per_s.value * decode / cold.decode_tokens_per_s.value, cold.prefill_tokens_per_s.factor
+        )
+        prefill = moved(reading, speeds.prefill_tokens_per_s, speeds.prefill_count)
+    first_s = speeds.first_token_s
     if first_s is None:
         first_s = _FIRST_TOKEN_S if candidate.local else _REMOTE_FIRST_TOKEN_S
-    return decode, prefill, first_s
+    return max(_SLOWEST, decode), max(_SLOWEST, prefill), first_s
 
 
-def _likely_decode(candidate: Candidate, state: CandidateState | None) -> float:
-    if not candidate.local:
-        return _REMOTE_DECODE_TOKENS_PER_S
-    size = memory_bytes(candidate, state) or _UNKNOWN_BYTES
-    model = state.model if state is not None else None
-    on_card = model is not None and model.vram_bytes is not None and model.vram_bytes >= size / 2
-    return max(0.2, (_VRAM_BYTES_PER_S if on_card else _RAM_BYTES_PER_S) / size)
+def _is_here(candidate: Candidate, state: CandidateState | None) -> bool:
+    """Whether it runs on a machine of its owner, and not on one that its provider only passes prompts on to."""
+    return candidate.local and not (state is not None and state.model is not None and state.model.remote)
 
 
-def likely_load_s(candidate: Candidate, state: CandidateState | None) -> float:
-    """Seconds that loading takes: measured, else from the size."""
-    if state is not None and state.speeds.load_s is not None:
-        return state.speeds.load_s
-    return _LOAD_OVERHEAD_S + (memory_bytes(candidate, state) or _UNKNOWN_BYTES) / _LOAD_BYTES_PER_S
+def likely_load_s(candidate: Candidate, state: CandidateState | None, machine: Resources | None = None) -> float:
+    """Seconds that loading takes: as measured, from what its size tells on."""
+    speeds = state.speeds if state is not None else _NEVER
+    cold = expected_speed(candidate, state, machine)
+    if cold is None:
+        return speeds.load_s or _LOAD_S
+    return moved(cold.load_s, speeds.load_s, speeds.load_count)
+
+
+def moved(likely: Likely, measured: float | None, count: int) -> float:
+    """What was expected, moved by the geometric mean of `count` measurements as far as these outweigh it.
+
+    Precisions add up: what is known within a wide range gives way at the first measurement, a narrow one stays for a few.
+    """
+    if measured is None:
+        return likely.value
+    if not count:  # nobody says how often, so it is believed
+        return measured
+    worth = (_SCATTER / likely.spread) ** 2
+    return math.exp((worth * math.log(likely.value) + count * math.log(measured)) / (worth + count))

@@ -15,7 +15,7 @@ from turnout.policy.candidates import Candidate
 from turnout.policy.eligibility import Abilities
 from turnout.policy.memory import allowed_bytes, room_for
 from turnout.policy.seconds import Pace, likely_load_s, waits_s
-from turnout.types import CandidateState, Snapshot
+from turnout.types import CandidateState, Resources, Snapshot
 
 _SLOWER_ON_BUSY_CPU: Final = 1.5
 
@@ -42,7 +42,7 @@ def standings(candidates: Sequence[Candidate], snapshot: Snapshot | None, limits
     busy = resources is not None and resources.cpu_share * 100 > limits.cpu.max_percent
     pairs = [(candidate, snapshot.candidates.get(candidate.name)) for candidate in candidates]
     memory = _Memory(pairs, snapshot, limits)
-    waits = _waits_s(pairs)
+    waits = _waits_s(pairs, resources)
     found = []
     for candidate, state in pairs:
         abilities = Abilities.of(candidate, state)
@@ -51,7 +51,8 @@ def standings(candidates: Sequence[Candidate], snapshot: Snapshot | None, limits
             continue
         crowded, evict_s = memory.needed_by(candidate, state)
         slower = _SLOWER_ON_BUSY_CPU if busy and candidate.here and _on_cpu(state) else 1.0
-        pace = Pace.of(candidate, state, evict_s=evict_s, slower=slower, ahead_s=waits.get(candidate.name, 0.0))
+        ahead_s = waits.get(candidate.name, 0.0)
+        pace = Pace.of(candidate, state, evict_s=evict_s, slower=slower, ahead_s=ahead_s, machine=resources)
         found.append(Standing(candidate, state, abilities, crowded, pace))
     return tuple(found)
 
@@ -77,7 +78,10 @@ class _Memory:
         room = room_for(candidate, state, self._tenants, self._free)
         if room.verdict == "never" or (room.verdict == "evicts" and self._exclude):
             return room.told, 0.0
-        return "", sum(likely_load_s(other, seen) for other, seen in self._tenants if other.name in room.evicted)
+        machine = self._snapshot.resources
+        return "", sum(
+            likely_load_s(other, seen, machine) for other, seen in self._tenants if other.name in room.evicted
+        )
 
 
 def _unnamed(pairs: Sequence[Pair], snapshot: Snapshot) -> Iterator[Pair]:
@@ -95,11 +99,11 @@ def _on_cpu(state: CandidateState) -> bool:
     return state.model is not None and not state.model.vram_bytes
 
 
-def _waits_s(pairs: Sequence[Pair]) -> dict[str, float]:
+def _waits_s(pairs: Sequence[Pair], machine: Resources | None) -> dict[str, float]:
     """The wait for a slot at each candidate, in seconds, from all that goes on at its provider."""
     if not any(state is not None and (state.running or state.waiting) for _, state in pairs):
         return {}
     by_provider: dict[str, list[Pair]] = {}
     for candidate, state in pairs:
         by_provider.setdefault(candidate.provider, []).append((candidate, state))
-    return {name: wait_s for group in by_provider.values() for name, wait_s in waits_s(group).items()}
+    return {name: wait_s for group in by_provider.values() for name, wait_s in waits_s(group, machine).items()}

@@ -108,6 +108,9 @@ class Estimates:
             service_s=known.service_s.arithmetic,
             answer_tokens=known.answer_tokens.value,
             measurements=known.answers,
+            prefill_count=known.prefill_tokens_per_s.count,
+            decode_count=known.decode_tokens_per_s.count,
+            load_count=known.load_s.count,
         )
 
     def prefill_s(self, candidate: str, tokens: int) -> float:

@@ -51,7 +51,8 @@ class Speeds:
     """Running estimates of one candidate, measured here; None before the first measurement.
 
     `first_token_s` is for short prompts and a loaded language model, `first_token_p95_s` the time that 95 % of them
-    stay under; `service_s` is what an answer takes from its slot to its end, `answer_tokens` its length.
+    stay under; `service_s` is what an answer takes from its slot to its end, `answer_tokens` its length. The counts say how
+    often the rates and the load were measured.
     """
 
     first_token_s: float | None = None
@@ -62,6 +63,9 @@ class Speeds:
     service_s: float | None = None
     answer_tokens: float | None = None
     measurements: int = 0
+    prefill_count: int = 0
+    decode_count: int = 0
+    load_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,8 @@ class CandidateState:
 class Resources:
     """What the machine has free, sampled in the background; None where it cannot be told (no NVIDIA card).
 
-    `cpu_share` is the busy share of all cores, 0 to 1; `sampled_s` is on the monotonic clock.
+    `cpu_share` is the busy share of all cores, 0 to 1; `sampled_s` is on the monotonic clock. `card` is what the driver calls
+    the first card, `ram_bytes_per_s` what copying in main memory reached, where it was ever measured here.
     """
 
     sampled_s: float
@@ -99,6 +104,8 @@ class Resources:
     cpu_share: float
     vram_total_bytes: int | None = None
     vram_free_bytes: int | None = None
+    card: str | None = None
+    ram_bytes_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
