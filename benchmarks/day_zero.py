@@ -141,7 +141,8 @@ def main() -> None:
         figures["pools"] = learning_curves(world, read_pools(chosen.shared), chosen.labels)
         tables += [pools_table(figures["pools"]), curve_table(figures["pools"])]
     whole = not skip and chosen.folds >= FOLDS and chosen.labels >= MOST_LABELS
-    report("day_zero", chosen, tables, figures, whole=whole)
+    name = "_".join(["day_zero", *(part for part in ("models", "pools") if skip and part not in skip)])
+    report(name, chosen, tables, figures, whole=whole)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Covariance:
 
     smooth: float = 0.5
     size_length: float = 1.0
-    date_length: float = 1.5
+    date_length: float = 3.0
     kind_length: float = 1.5
     linear: float = 0.5
     family: float = 0.1
