@@ -57,7 +57,7 @@ def test_where_the_strong_one_is_far_too_slow_the_fast_one_is_best_alone(
     assert (found.alone, found.keep) == (SEVEN, (SEVEN,))
 
 
-def test_one_at_a_time_costs_changing_over(base: BasePredictor, machine: Resources) -> None:
+def test_one_at_a_time_is_worth_no_more_than_both_together(base: BasePredictor, machine: Resources) -> None:
     rates = {SEVEN: 10.0, LARGE: 4.0}
     sizes = {"qwen2.5-coder:7b": {"size_bytes": 20 * GB}, "llama3.3:70b": {"size_bytes": 30 * GB}}
     tight, roomy = (
@@ -70,7 +70,7 @@ def test_one_at_a_time_costs_changing_over(base: BasePredictor, machine: Resourc
         for total, free in ((64 * GB, 50 * GB), (128 * GB, 100 * GB))
     )
     assert (tight.couples[0].fit, roomy.couples[0].fit) == ("in turn", "together")
-    assert tight.couples[0].worth < roomy.couples[0].worth
+    assert tight.couples[0].worth <= roomy.couples[0].worth
     assert len(tight.keep) == 1
 
 

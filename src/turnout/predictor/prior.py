@@ -107,8 +107,10 @@ class Prior:
     def expect(self, features: Features) -> Expected:
         """Probabilities of one prompt with their intervals."""
         row, novelty = self.traits.of(features)
+        p_success = np.clip(self.p_success(row), FLOOR, CEILING)
         low, high = self.interval(row)
-        return Expected(np.clip(self.p_success(row), FLOOR, CEILING), low, high, novelty)
+        # A mean of a very wide distribution may lie beyond its quantiles.
+        return Expected(p_success, np.minimum(low, p_success), np.maximum(high, p_success), novelty)
 
     def interval(self, rows: Matrix) -> tuple[Matrix, Matrix]:
         """The ends of the 90 % intervals of the probabilities, (..., n_candidates) each."""
