@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 from tests.cli.emulated import configure, emulating
 
@@ -22,6 +23,14 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for what is pretended, however busy this machine is."""
+    real = psutil.virtual_memory()
+    plenty = real._replace(total=max(real.total, 64 << 30), available=max(real.available, 48 << 30))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: plenty)
 
 
 @pytest.fixture
