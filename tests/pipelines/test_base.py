@@ -10,6 +10,7 @@ from typing import Any
 import mlflow
 import pytest
 from tests.learning.base.world import PROMPTS, SEEN, SETTINGS, World, outcome_table
+from tests.pipelines.conftest import use
 from turnout_pipelines import base, evaluate, tracking, train
 
 from turnout.descriptors import describe
@@ -19,6 +20,18 @@ from turnout.predictor.settings import FitSettings
 
 NAMES = ("qwen2.5:0.5b", "qwen2.5:7b", "qwen2.5:72b")
 BROKEN = "gemma2:27b"
+
+
+@pytest.fixture(scope="module")
+def own_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models of the base predictor")
+
+
+@pytest.fixture
+def models(own_workshop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A models folder of this file's own: elsewhere versions are counted."""
+    use(own_workshop, monkeypatch)
+    return own_workshop
 
 
 @pytest.fixture
