@@ -42,8 +42,8 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def _stream() -> str:
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "fixed"}
+def _stream(model: str) -> str:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": model}
     frames = [
         {**head, "choices": [{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}
         for word in TEXT.split()
@@ -55,14 +55,20 @@ def _stream() -> str:
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[int]:
-    """nginx with one worker: whole answers at /v1, the same as a stream at /streamed/v1."""
+    """nginx with one worker: whole answers at /v1, the same as a stream at /streamed/v1.
+
+    Below /strong the other language model says that it answered: an answer by another than was asked is an error.
+    """
     port = free_port()
-    whole, stream, models = (json.dumps(_WHOLE), _stream().replace("\n", "\\n"), json.dumps(_MODELS))
-    paths = "".join(
-        f"location = {prefix}/v1/models {{ default_type application/json; return 200 '{models}'; }}\n"
-        f"location = {prefix}/v1/chat/completions {{ default_type {kind}; return 200 '{body}'; }}\n"
-        for prefix, kind, body in (("", "application/json", whole), ("/streamed", "text/event-stream", stream))
-    )
+    models = json.dumps(_MODELS)
+    paths = ""
+    for server, model in (("", "fixed"), ("/strong", "strong")):
+        whole, stream = json.dumps({**_WHOLE, "model": model}), _stream(model).replace("\n", "\\n")
+        paths += "".join(
+            f"location = {server}{prefix}/v1/models {{ default_type application/json; return 200 '{models}'; }}\n"
+            f"location = {server}{prefix}/v1/chat/completions {{ default_type {kind}; return 200 '{body}'; }}\n"
+            for prefix, kind, body in (("", "application/json", whole), ("/streamed", "text/event-stream", stream))
+        )
     configuration = folder / "nginx.conf"
     # `return` reads no escapes, so the line ends of the stream are put in as they are.
     configuration.write_text(
@@ -82,13 +88,13 @@ def turnout(folder: Path, upstream: int, *, streamed: bool = False) -> Iterator[
     which LiteLLM writes none of either."""
     folder.mkdir(exist_ok=True)
     port, prefix = free_port(), "/streamed" if streamed else ""
-    base = f"http://127.0.0.1:{upstream}{prefix}/v1"
+    fast, strong = (f"http://127.0.0.1:{upstream}{server}{prefix}/v1" for server in ("", "/strong"))
     queue = "{max_concurrent: 64, max_concurrent_per_candidate: 64}"
     configuration = folder / "turnout.yaml"
     configuration.write_text(
         "providers:\n"
-        f"  lmstudio: {{kind: openai, base_url: '{base}', models: [{{name: fixed}}], queue: {queue}}}\n"
-        f"  ollama: {{kind: openai, base_url: '{base}', models: [{{name: strong}}], queue: {queue}}}\n"
+        f"  lmstudio: {{kind: openai, base_url: '{fast}', models: [{{name: fixed}}], queue: {queue}}}\n"
+        f"  ollama: {{kind: openai, base_url: '{strong}', models: [{{name: strong}}], queue: {queue}}}\n"
         # The canned answer is no good one; asking another candidate for it would be measured as routing.
         "routing: {escalation: {threshold: 0, min_threshold: 0, adaptive: false}}\n"
     )
