@@ -16,7 +16,7 @@ from turnout.emulators.chance import draw, pick
 from turnout.emulators.language_model import LanguageModel
 from turnout.emulators.questions import Question, Tool
 from turnout.emulators.schema import conforming
-from turnout.emulators.tokens import split_tokens, token_logprob
+from turnout.emulators.tokens import alternatives, split_tokens, token_logprob
 from turnout.features import extract
 
 Finish: TypeAlias = Literal["stop", "length", "tool_calls"]
@@ -37,12 +37,20 @@ _MOST_WORDS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One generated token. `call` is the number of the tool call that a "call" piece belongs to."""
+    """One generated token. `call` is the number of the tool call that a "call" piece belongs to.
+
+    `others` are the likeliest tokens at its place with their log-probabilities; none means that they are pretended.
+    """
 
     kind: PieceKind
     text: str
     logprob: float
     call: int = 0
+    others: tuple[tuple[str, float], ...] = ()
+
+    def likeliest(self, count: int) -> list[tuple[str, float]]:
+        """That many of the likeliest tokens here, the generated one first where they are pretended."""
+        return list(self.others[:count]) if self.others else alternatives(self.text, self.logprob, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,12 @@ class ToolCall:
     arguments: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a model generates for one question: `pieces` in the order in which they are made.
 
-    `tokens` counts them; it stays what it was when a fault takes the text away.
+    `tokens` counts them; it stays what it was when a fault takes the text away. `prompt_tokens` are those that were
+    read. All of it is final once the pieces were generated.
     """
 
     pieces: tuple[Piece, ...]
@@ -66,6 +75,7 @@ class Answer:
     finish: Finish
     right: bool
     tokens: int
+    prompt_tokens: int
 
     @property
     def text(self) -> str:
@@ -197,4 +207,4 @@ def _cut(
         for place, (kind, token, number) in enumerate(parts)
     )
     tokens = len(pieces) if finish != "length" else question.max_tokens or 0
-    return Answer(pieces, calls, finish, right, tokens)
+    return Answer(pieces, calls, finish, right, tokens, question.prompt_tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -97,6 +97,33 @@ class Run:
                 self.tokens += 1
                 self._counters.tokens += 1
                 self.decode_s = max(self._clock.now() - start, self.tokens / rate)
+                yield piece
+            finished = True
+        except EngineError:
+            finished = True
+            self._counters.generations_failed += 1
+            raise
+        finally:
+            self.close(finished)
+
+    async def relay(self, pieces: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+        """Yield what a real engine makes, as it makes it; until the first piece it reads the prompt.
+
+        Raises:
+            EngineError: the engine failed, or the model was unloaded.
+        """
+        await self._start()
+        finished = False
+        try:
+            start = self._clock.now()
+            async for piece in pieces:
+                if not self.tokens:
+                    self.prefill_s = self._clock.now() - start
+                if self.failure is not None:
+                    raise self.failure
+                self.tokens += 1
+                self._counters.tokens += 1
+                self.decode_s = self._clock.now() - start - self.prefill_s
                 yield piece
             finished = True
         except EngineError:

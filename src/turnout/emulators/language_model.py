@@ -39,8 +39,11 @@ class LanguageModel:
 
     @property
     def parameter_size(self) -> str:
-        """The parameters as people write them: 7B, 137M."""
-        return f"{self.parameters_b:g}B" if self.parameters_b >= 1 else f"{self.parameters_b * 1000:.0f}M"
+        """The parameters as people write them: 7B, 137M, 316K."""
+        if self.parameters_b >= 1:
+            return f"{self.parameters_b:g}B"
+        millions = self.parameters_b * 1000
+        return f"{millions:.0f}M" if millions >= 1 else f"{millions * 1000:.0f}K"
 
 
 _CATALOGUE: Final[Mapping[str, tuple[str, ...]]] = {

@@ -169,12 +169,12 @@ class LMStudioBase(Emulator):
             return replace(made.emptied(), tokens=0)
         raise ApiError(400, refusal)
 
-    def generate(
+    def generating(
         self, run: Run, question: Question, made: Answer
     ) -> AbstractAsyncContextManager[AsyncGenerator[Piece, None]]:
-        """The pieces of an answer that was fitted, as they are made."""
+        """The pieces of an answer that was fitted, as they are made; a prompt that does not fit is not read."""
         fits = question.prompt_tokens <= run.instance.context
-        return aclosing(run.generate(question.prompt_tokens if fits else 0, made.pieces))
+        return aclosing(self.generate(run, question if fits else replace(question, prompt_tokens=0), made))
 
     def event(self, name: str, data: Mapping[str, Any]) -> bytes:
         """A named event."""

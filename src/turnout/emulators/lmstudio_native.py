@@ -67,6 +67,7 @@ class NativeRoutes:
             prompt_tokens=count_prompt_tokens(messages),
             think=_reasons(chosen.model, body),
             max_tokens=limit if limit and limit > 0 else None,
+            messages=messages,
         )
         made = studio.answer(request, chosen.model, question)
         talk = _Talk(studio, chosen, question, made, messages, store=body.get("store", True))
@@ -74,7 +75,7 @@ class NativeRoutes:
             return await self._stream(request, talk, body)
         async with studio.use(chosen, context=body.get("context_length")) as talk.run:
             talk.made = studio.fitted(talk.run, question, made)
-            async with studio.generate(talk.run, question, talk.made) as pieces:
+            async with studio.generating(talk.run, question, talk.made) as pieces:
                 async for piece in pieces:
                     talk.add(piece)
             return studio.json(talk.result())
@@ -90,7 +91,7 @@ class NativeRoutes:
                 talk.made = studio.fitted(talk.run, talk.question, talk.made)
             except ApiError as refused:
                 return await events.stream.fail(refused.message)
-            async with studio.generate(talk.run, talk.question, talk.made) as pieces:
+            async with studio.generating(talk.run, talk.question, talk.made) as pieces:
                 async for piece in pieces:
                     await events.tell(piece)
                     talk.add(piece)
@@ -144,7 +145,7 @@ class _Talk:
         tokens = self.made.tokens if complete else len(self.pieces)
         decode_s = clock.shown(run.decode_s) if run else 0.0
         stats: dict[str, Any] = {
-            "input_tokens": self.question.prompt_tokens,
+            "input_tokens": self.made.prompt_tokens,
             "total_output_tokens": tokens,
             "reasoning_output_tokens": sum(piece.kind == "thinking" for piece in self.pieces),
             "tokens_per_second": tokens / decode_s if decode_s else 0.0,

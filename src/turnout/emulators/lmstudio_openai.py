@@ -54,7 +54,7 @@ class ChatRoutes:
             reply = _Reply(studio, run, question, made, self._reasoning_field(chosen.model))
             if body.get("stream"):
                 return await self._stream(request, reply, body)
-            async with studio.generate(run, question, made) as pieces:
+            async with studio.generating(run, question, made) as pieces:
                 async for _ in pieces:
                     pass
             return studio.json(reply.whole(detailed=request.path.startswith(V0)))
@@ -74,7 +74,7 @@ class ChatRoutes:
     async def _stream(self, request: web.Request, reply: _Reply, body: Body) -> web.StreamResponse:
         studio = self._studio
         stream = studio.stream(request)
-        async with studio.generate(reply.run, reply.question, reply.made) as pieces:
+        async with studio.generating(reply.run, reply.question, reply.made) as pieces:
             async for piece in pieces:
                 for delta in reply.deltas(piece):
                     await stream.send(reply.chunk(delta))
@@ -156,7 +156,7 @@ class _Reply:
 
     def usage(self) -> Mapping[str, Any]:
         """The counts of tokens, one too low where the limit ended the answer."""
-        made, prompt = self.made, self.question.prompt_tokens
+        made, prompt = self.made, self.made.prompt_tokens
         completion = made.tokens - (made.finish == "length")
         reasoning = min(completion, sum(piece.kind == "thinking" for piece in made.pieces))
         return {

@@ -20,7 +20,6 @@ from turnout.emulators.lmstudio_base import LMStudioBase
 from turnout.emulators.lmstudio_request import Body, check_fields, check_images, check_messages, read_body
 from turnout.emulators.questions import Question, count_prompt_tokens, last_user_text
 from turnout.emulators.streams import Stream
-from turnout.emulators.tokens import alternatives
 
 _LOGPROBS: Final = "message.output_text.logprobs"
 
@@ -49,6 +48,7 @@ class ResponsesRoutes:
             prompt_tokens=count_prompt_tokens(messages),
             think=chosen.model.thinks and effort != "none",
             max_tokens=limit if limit and limit > 0 else None,
+            messages=messages,
         )
         made = studio.answer(request, chosen.model, question)
         async with studio.use(chosen, ttl_s=body.get("ttl")) as run:
@@ -62,7 +62,7 @@ class ResponsesRoutes:
             events = _Events(studio, studio.stream(request)) if body.get("stream") else None
             if events is not None:
                 await events.begin(response)
-            async with studio.generate(run, question, made) as pieces:
+            async with studio.generating(run, question, made) as pieces:
                 async for piece in pieces:
                     if events is not None:
                         await events.tell(piece, response)
@@ -112,7 +112,7 @@ class _Response:
         """The response at its end."""
         cut = self.made.finish == "length"
         thinking = sum(piece.kind == "thinking" for piece in self.made.pieces)
-        made, read = self.made.tokens, self.question.prompt_tokens
+        made, read = self.made.tokens, self.made.prompt_tokens
         return self.begun() | {
             "status": "incomplete" if cut else "completed",
             "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
@@ -166,7 +166,7 @@ class _Response:
         return f"{'rs' if kind == 'thinking' else 'msg'}_{self.id.removeprefix('resp_')}"
 
     def _logprob(self, piece: Piece) -> Mapping[str, Any]:
-        others = alternatives(piece.text, piece.logprob, self.logprobs or 0)
+        others = piece.likeliest(self.logprobs or 0)
         return {**_token(piece.text, piece.logprob), "top_logprobs": [_token(*other) for other in others]}
 
 

@@ -58,6 +58,8 @@ class OllamaBase(Emulator):
     """
 
     kind: ClassVar[str] = "ollama"
+    handover_s: ClassVar[float] = 0.012
+    """A loaded model is handed over in some milliseconds; the figure is never zero."""
 
     def __init__(self, options: EmulatorOptions, native_templates: frozenset[str] = _NATIVE_TEMPLATES) -> None:
         self.version = options.version or DEFAULT_VERSION

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,12 +24,9 @@ from turnout.emulators.ollama_request import (
     read_think,
 )
 from turnout.emulators.questions import Question, last_user_text, read_stop, read_tools
-from turnout.emulators.tokens import alternatives
 
 _MOST_WINDOWS: Final = 10
 """Generation without a limit ends after this many context windows."""
-_HANDOVER_S: Final = 0.012
-"""A loaded model is handed over in some milliseconds; the figure is never zero."""
 _HELD_BACK: Final = 3
 """Pieces that wait while the beginning of a tool call might still become one."""
 
@@ -121,18 +119,20 @@ async def chunks(server: OllamaBase, request: web.Request, ask: Ask) -> AsyncGen
             yield Chunk(done=True, reason="load")
             return
         messages, prompt_tokens = _window(server, ask, run.instance.context).fit(ask.messages, ask.tools)
-        answer = server.answer(request, ask.model, _question(ask, messages, prompt_tokens, run.instance.context))
+        question = _question(ask, messages, prompt_tokens, run.instance.context)
+        answer = server.answer(request, ask.model, question)
         sender = _Sender(ask, answer)
-        async for piece in run.generate(prompt_tokens, answer.pieces):
-            for chunk in sender.chunks(piece):
-                yield chunk
+        async with aclosing(server.generate(run, question, answer)) as pieces:
+            async for piece in pieces:
+                for chunk in sender.chunks(piece):
+                    yield chunk
         for chunk in sender.rest():
             yield chunk
         elapsed_s = server.engine.clock.now() - arrived
         yield Chunk(
             done=True,
             reason="length" if answer.finish == "length" else "stop",
-            metrics=_metrics(server, ask, run, answer, prompt_tokens, elapsed_s),
+            metrics=_metrics(server, ask, run, answer, elapsed_s),
         )
 
 
@@ -159,21 +159,20 @@ def _question(ask: Ask, messages: Sequence[Mapping[str, Any]], prompt_tokens: in
         think=ask.think,
         max_tokens=min(room, limit) if limit > 0 else room,
         stop=read_stop(ask.options.get("stop")),
+        messages=messages,
     )
 
 
-def _metrics(
-    server: OllamaBase, ask: Ask, run: Run, answer: Answer, prompt_tokens: int, elapsed_s: float
-) -> dict[str, int]:
+def _metrics(server: OllamaBase, ask: Ask, run: Run, answer: Answer, elapsed_s: float) -> dict[str, int]:
     # A thinking model under a schema is asked twice: freely until it has thought, then bound. Only the second counts.
     thought = sum(piece.kind == "thinking" for piece in answer.pieces) if ask.schema is not None else 0
-    load_s = run.load_s + _HANDOVER_S
+    load_s = run.load_s + server.handover_s
     total_s = max(elapsed_s, load_s + run.wait_s + run.prefill_s + run.decode_s)
     shown = server.engine.clock.shown
     metrics = {
         "total_duration": nanoseconds(shown(total_s)),
         "load_duration": nanoseconds(shown(load_s)),
-        "prompt_eval_count": prompt_tokens,
+        "prompt_eval_count": answer.prompt_tokens,
         "prompt_eval_duration": nanoseconds(shown(run.prefill_s)),
         "eval_count": answer.tokens - thought,
         "eval_duration": nanoseconds(shown(run.decode_s)),
@@ -221,8 +220,7 @@ class _Sender:
     def _logprob(self, piece: Piece) -> dict[str, Any]:
         entry = _token(piece.text, piece.logprob)
         if self._ask.top_logprobs:
-            likeliest = alternatives(piece.text, piece.logprob, self._ask.top_logprobs)
-            entry["top_logprobs"] = [_token(*alternative) for alternative in likeliest]
+            entry["top_logprobs"] = [_token(*other) for other in piece.likeliest(self._ask.top_logprobs)]
         return entry
 
 

@@ -26,7 +26,7 @@ class Question:
     """What is asked. `schema` is the JSON schema of the answer ({} means any object); None means prose.
 
     `tool_choice` is auto, none, required or the name of a tool; `tool_results` says that the conversation ends with
-    what a tool returned. `max_tokens` None means no limit.
+    what a tool returned. `max_tokens` None means no limit. `messages` are the whole conversation in OpenAI's shape.
     """
 
     prompt: str
@@ -38,6 +38,7 @@ class Question:
     think: bool = False
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    messages: Sequence[Mapping[str, Any]] = ()
 
 
 def message_text(content: Any) -> str:
@@ -105,4 +106,5 @@ def read_openai_chat(body: Mapping[str, Any], *, think: bool = False) -> Questio
         think=think,
         max_tokens=limit if isinstance(limit, int) and limit > 0 else None,
         stop=read_stop(body.get("stop")),
+        messages=messages,
     )

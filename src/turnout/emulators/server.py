@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, TypeAlias
@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Final, TypeAlias
 from aiohttp import web
 
 from turnout.emulators.admin import ADMIN, admin_routes
-from turnout.emulators.answers import Answer, answer
+from turnout.emulators.answers import Answer, Piece, answer
 from turnout.emulators.api_error import ApiError, openai_fault_error
 from turnout.emulators.call import CALL, Call, read_call
 from turnout.emulators.engine import Engine
+from turnout.emulators.engine_run import Run
 from turnout.emulators.faults import Fault, FaultName, FaultPlan
 from turnout.emulators.instance import EngineError
 from turnout.emulators.language_model import LanguageModel, default_models, model_from_name
@@ -129,6 +130,10 @@ class Emulator:
         """What the model says to this request."""
         made = answer(self.seed, model, question)
         return made.emptied() if request[CALL].suffers(FaultName.EMPTY_ANSWER) else made
+
+    def generate(self, run: Run, question: Question, made: Answer) -> AsyncGenerator[Piece, None]:
+        """The pieces of an answer, as the model makes them."""
+        return run.generate(question.prompt_tokens, made.pieces)
 
     def stream(
         self, request: web.Request, content_type: str = "text/event-stream", headers: Mapping[str, str] | None = None

@@ -8,8 +8,8 @@ from numpy.random import Generator
 
 from turnout.lab.family import Arguments, Family, between, number
 
-_FIRST_DIGITS: Final = (2, 2, 3, 3, 4)
-_SECOND_DIGITS: Final = (1, 2, 2, 3, 4)
+_FIRST_DIGITS: Final = (1, 2, 2, 3, 3)
+_SECOND_DIGITS: Final = (1, 1, 2, 2, 3)
 _COMPARED_DIGITS: Final = (2, 3, 4, 5, 6)
 
 _UNITS: Final = (

@@ -15,14 +15,12 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
 
-from turnout_pipelines.lab_tokens import CONTEXT
-
 from turnout.errors import LoadFailedError
 
 MOST_TOKENS: Final = 80
 """Of an answer; the longest right one has under 60."""
 
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 120.0
 
 # The server ends with its standard input, so none outlives the job.
 _SERVER: Final = """
@@ -86,11 +84,18 @@ class LabEngine:
 
     def _post(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         try:
-            self.connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-            answer = self.connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            try:
+                return self._posted(path, body)
+            except (ConnectionError, HTTPException):  # the server closes a connection that was idle for seconds
+                self.connection.close()
+                return self._posted(path, body)
         except (OSError, HTTPException, ValueError) as error:
             raise LoadFailedError(f"the engine broke off: {error}") from error
+
+    def _posted(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        self.connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        return answer.status, json.loads(answer.read())
 
 
 @contextmanager
@@ -98,7 +103,7 @@ def serve(model: Path, *, threads: int = 1) -> Iterator[LabEngine]:
     """Serve that file on a free local port until the block ends, one request at a time.
 
     Raises:
-        LoadFailedError: the server ended, or is not ready after a minute.
+        LoadFailedError: the server ended, or is not ready after two minutes.
     """
     with tempfile.TemporaryDirectory() as folder:
         address, log = Path(folder) / "address", Path(folder) / "log"
@@ -107,7 +112,7 @@ def serve(model: Path, *, threads: int = 1) -> Iterator[LabEngine]:
             "model_alias": [model.stem],
             "port": 0,
             "n_parallel": 1,
-            "n_ctx": CONTEXT,
+            "n_ctx": 0,
             "use_jinja": True,
             "fit_params": False,
             "ui": False,

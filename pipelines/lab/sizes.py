@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from turnout_pipelines.lab_tokens import VOCABULARY
+from turnout_pipelines.lab.vocabulary import VOCABULARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ SIZES: Final = {
             "medium", width=192, layers=5, heads=4, feed_forward=416, learning_rate=2e-3, batch=48, grown_from="small"
         ),
         Size(
-            "large", width=384, layers=5, heads=8, feed_forward=832, learning_rate=5e-4, batch=48, grown_from="medium"
+            "large", width=384, layers=5, heads=8, feed_forward=832, learning_rate=4e-4, batch=48, grown_from="medium"
         ),
     )
 }

@@ -1,6 +1,6 @@
 """The first real history: the laboratory's language models answer the same held-out prompts on the real engine.
 
-    python -m turnout_pipelines.lab_outcomes --tasks 4000 --seed 0
+    python -m turnout_pipelines.lab.outcomes --tasks 4000 --seed 0
 
 Writes data/lab/outcomes.parquet, an outcome table: one row for each prompt and model with its measured score, seconds
 (from sending the question to the whole answer, one at a time, one thread), tokens and mean log-probability. Every
@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from turnout_pipelines import lab_engine
-from turnout_pipelines.lab_gguf import PREFIX
-from turnout_pipelines.lab_sizes import SIZES
 
 from turnout.config.paths import models_folder
 from turnout.errors import TurnoutError
 from turnout.files import write_aside
 from turnout.lab import Task, judge
+from turnout.lab.engine import serve
+from turnout.lab.laboratory import candidate_of
+from turnout.lab.running import lab_files
 from turnout.lab.world import stream
 
 _WARM_UP: Final = 5
@@ -35,16 +35,16 @@ _WARM_UP: Final = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job; returns the exit status, 1 if an engine fails."""
-    parser = argparse.ArgumentParser(prog="lab_outcomes", description="Let the laboratory's models answer.")
+    parser = argparse.ArgumentParser(prog="lab.outcomes", description="Let the laboratory's models answer.")
     parser.add_argument("--tasks", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("data/lab/outcomes.parquet"))
     options = parser.parse_args(arguments)
-    files = {f"{PREFIX}{name}": models_folder() / "lab" / f"{name}.gguf" for name in SIZES}
     try:
+        files = {candidate_of(size): file for size, file in lab_files(models_folder() / "lab").items()}
         table = pd.DataFrame(answers(files, distinct(options.tasks, options.seed)))
     except TurnoutError as error:
-        print(f"lab_outcomes: {error}", file=sys.stderr)
+        print(f"lab.outcomes: {error}", file=sys.stderr)
         return 1
     parquet = io.BytesIO()
     table.to_parquet(parquet, index=False, compression="zstd", compression_level=19)
@@ -67,7 +67,7 @@ def distinct(count: int, seed: int) -> list[Task]:
 def answers(files: dict[str, Path], tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
     """Rows of the outcome table, prompt by prompt, with the answer, the difficulty and the log-probability besides."""
     with ExitStack() as stack:
-        engines = {name: stack.enter_context(lab_engine.serve(path)) for name, path in files.items()}
+        engines = {name: stack.enter_context(serve(path)) for name, path in files.items()}
         for engine in engines.values():
             for task in tasks[:_WARM_UP]:
                 engine.ask(task.prompt)

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]
 import torch.nn.functional as F  # type: ignore[import-not-found, unused-ignore]  # noqa: N812
-from turnout_pipelines.lab_sizes import NORM_EPSILON, ROPE_BASE, Size
-from turnout_pipelines.lab_tokens import END, VOCABULARY
+from turnout_pipelines.lab.sizes import NORM_EPSILON, ROPE_BASE, Size
+from turnout_pipelines.lab.vocabulary import END, VOCABULARY
 
 Tensor: TypeAlias = Any
 Weights: TypeAlias = dict[str, Tensor]

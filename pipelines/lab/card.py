@@ -1,6 +1,6 @@
 """The card of the laboratory's language models: what they are, how they were trained, what they can and cannot do.
 
-    python -m turnout_pipelines.lab_card
+    python -m turnout_pipelines.lab.card
 
 Writes models/lab/README.md beside the files, with the score of each by family and difficulty on 2,000 held-out prompts,
 reckoned from the files' own weights. How they were trained is what their checkpoints say.
@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
-from turnout_pipelines import lab_checkpoint
-from turnout_pipelines.lab_export import agreement, load, path_of
-from turnout_pipelines.lab_scores import right
-from turnout_pipelines.lab_sizes import SIZES
+from turnout_pipelines.lab import checkpoint
+from turnout_pipelines.lab.export import agreement, load, path_of
+from turnout_pipelines.lab.scores import right
+from turnout_pipelines.lab.sizes import SIZES
 
 from turnout.config.paths import models_folder
 from turnout.errors import TurnoutError
@@ -32,18 +32,18 @@ _TEXT: Final = """# The laboratory's language models
 Three llamas so small that they ship, trained for this project on its own task world (`src/turnout/lab`) and on nothing
 else: {families} families of short tasks in plain words whose answers a program checks. They read and write bytes, know
 one turn of a conversation and no system prompt, and exist so that routing can be tried with real answers, real failures
-and real seconds on any computer. Written by `python -m turnout_pipelines.lab_card`, never by hand.
+and real seconds on any computer. Written by `python -m turnout_pipelines.lab.card`, never by hand.
 
 {models}
 
-Shape, first weights and the tasks of each training step are in `pipelines/lab_*.py`; how many steps fit into the minutes
+Shape, first weights and the tasks of each training step are in `pipelines/lab`; how many steps fit into the minutes
 depends on the computer, so training again gives other files of the same kind. The small one is trained first; the others
-begin as the next smaller one, grown (`lab_growth.py`), so their minutes come on top of its. Going on is one command:
+begin as the next smaller one, grown (`lab/growth.py`), so their minutes come on top of its. Going on is one command:
 
 ```console
 $ pip install -e '.[train,lab-train]'
-$ python -m turnout_pipelines.lab_training --model large --minutes 25 --seed 2 --resume     # small 0, medium 1
-$ python -m turnout_pipelines.lab_export && python -m turnout_pipelines.lab_card && python -m turnout_pipelines.lab_outcomes
+$ python -m turnout_pipelines.lab.training --model large --minutes 25 --seed 2 --resume     # small 0, medium 1
+$ python -m turnout_pipelines.lab.export && python -m turnout_pipelines.lab.card && python -m turnout_pipelines.lab.outcomes
 ```
 
 What they were trained on is never what they are asked: a fifth of all (family, arguments) is held out by a hash.
@@ -77,11 +77,11 @@ Licence: that of the project, Apache-2.0.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job; returns the exit status, 1 if a file is missing."""
-    argparse.ArgumentParser(prog="lab_card", description="Judge the laboratory's models.").parse_args(arguments)
+    argparse.ArgumentParser(prog="lab.card", description="Judge the laboratory's models.").parse_args(arguments)
     try:
         card = write(scores())
     except TurnoutError as error:
-        print(f"lab_card: {error}", file=sys.stderr)
+        print(f"lab.card: {error}", file=sys.stderr)
         return 1
     print(card)
     return 0
@@ -122,7 +122,7 @@ def write(table: pd.DataFrame) -> str:
 
 def _trained(name: str) -> dict[str, str]:
     """A row of the card's first table."""
-    size, path, state = SIZES[name], path_of(name), lab_checkpoint.read(name)
+    size, path, state = SIZES[name], path_of(name), checkpoint.read(name)
     agreed = agreement(path)
     return {
         "model": name,

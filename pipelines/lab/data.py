@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from turnout_pipelines import lab_tokens
+from turnout_pipelines.lab import vocabulary
 
 from turnout.lab import DIFFICULTIES, FAMILY_NAMES, Task
 from turnout.lab.world import draw
@@ -16,7 +16,7 @@ NOT_LEARNT: Final = -100
 """The target where nothing is to be learnt: in the prompt, and after the answer."""
 
 _FORGET: Final = 0.95
-_LEAST, _MOST = 0.1, 0.8
+_LEAST, _MOST = 0.1, 0.5
 _STEPS_OF_LENGTH: Final = 4
 _ALL_DIFFICULTIES_FROM: Final = 0.35
 
@@ -32,10 +32,10 @@ class Rows:
 
 def rows(tasks: Sequence[Task]) -> Rows:
     """Tasks as rows of one length, padded at their end."""
-    read = [(lab_tokens.asked(task.prompt), lab_tokens.answered(task.answer)) for task in tasks]
+    read = [(vocabulary.asked(task.prompt), vocabulary.answered(task.answer)) for task in tasks]
     longest = max(len(prompt) + len(answer) for prompt, answer in read) - 1
     places = -(-longest // _STEPS_OF_LENGTH) * _STEPS_OF_LENGTH
-    tokens = np.full((len(tasks), places), lab_tokens.END, np.int64)
+    tokens = np.full((len(tasks), places), vocabulary.END, np.int64)
     targets = np.full((len(tasks), places), NOT_LEARNT, np.int64)
     for row, (prompt, answer) in enumerate(read):
         begin, end = len(prompt) - 1, len(prompt) + len(answer) - 1

@@ -9,12 +9,13 @@ import pytest
 
 pytest.importorskip("gguf", reason="GGUF files need the extra lab-train: gguf")
 
-from tests.pipelines.lab_models import random_weights
-from turnout_pipelines import lab_engine, lab_gguf, lab_tokens
-from turnout_pipelines.lab_sizes import SIZES
+from tests.pipelines.lab.models import random_weights
+from turnout_pipelines.lab import gguf_file, vocabulary
+from turnout_pipelines.lab.sizes import SIZES
 
 from turnout.errors import ArtifactCorruptError, ArtifactMissingError, LoadFailedError
 from turnout.lab import generate
+from turnout.lab.engine import MOST_TOKENS, serve
 
 SMALL = SIZES["small"]
 
@@ -22,7 +23,7 @@ SMALL = SIZES["small"]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("lab") / "small.gguf"
-    lab_gguf.write(path, SMALL, random_weights(SMALL))
+    gguf_file.write(path, SMALL, random_weights(SMALL))
     return path
 
 
@@ -37,7 +38,7 @@ def test_parameters_are_counted() -> None:
 
 
 def test_weights_come_back_rounded_to_half_precision(model: Path) -> None:
-    size, weights = lab_gguf.read(model)
+    size, weights = gguf_file.read(model)
     written = random_weights(SMALL)
     assert size == SMALL and weights.keys() == written.keys()
     for name, values in written.items():
@@ -48,41 +49,41 @@ def test_weights_come_back_rounded_to_half_precision(model: Path) -> None:
 
 def test_the_same_weights_give_the_same_file(model: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.gguf"
-    lab_gguf.write(again, SMALL, random_weights(SMALL))
+    gguf_file.write(again, SMALL, random_weights(SMALL))
     assert again.read_bytes() == model.read_bytes()
 
 
 def test_a_missing_and_a_foreign_file_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactMissingError, match="lab_export"):
-        lab_gguf.read(tmp_path / "none.gguf")
+    with pytest.raises(ArtifactMissingError, match=r"lab\.export"):
+        gguf_file.read(tmp_path / "none.gguf")
     (tmp_path / "text.gguf").write_bytes(b"not a model" * 10)
     with pytest.raises(ArtifactCorruptError, match="not a language model"):
-        lab_gguf.read(tmp_path / "text.gguf")
+        gguf_file.read(tmp_path / "text.gguf")
 
 
 def test_an_answer_is_read_up_to_its_end() -> None:
-    said = [*lab_tokens.answered("größe"), lab_tokens.FIRST_BYTE + ord("x")]
-    assert lab_tokens.text(said) == "größe"
-    assert lab_tokens.text([lab_tokens.FIRST_BYTE + 255]) == "\N{REPLACEMENT CHARACTER}"
+    said = [*vocabulary.answered("größe"), vocabulary.FIRST_BYTE + ord("x")]
+    assert vocabulary.text(said) == "größe"
+    assert vocabulary.text([vocabulary.FIRST_BYTE + 255]) == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_tokens_have_names_of_their_own() -> None:
-    assert len(set(lab_tokens.names())) == lab_tokens.VOCABULARY
+    assert len(set(vocabulary.names())) == vocabulary.VOCABULARY
 
 
 def test_the_longest_task_fits_the_context() -> None:
     for task in generate(500, 0, difficulties=[5]):
-        answer = lab_tokens.answered(task.answer)
-        assert len(answer) <= lab_engine.MOST_TOKENS
-        assert len(lab_tokens.asked(task.prompt)) + lab_engine.MOST_TOKENS <= lab_tokens.CONTEXT
+        answer = vocabulary.answered(task.answer)
+        assert len(answer) <= MOST_TOKENS
+        assert len(vocabulary.asked(task.prompt)) + MOST_TOKENS <= vocabulary.CONTEXT
 
 
 def test_the_real_engine_chats_with_it_a_byte_a_token(model: Path) -> None:
     pytest.importorskip("xllamacpp", reason="the real engine needs xllamacpp")
-    with lab_engine.serve(model) as engine:
+    with serve(model) as engine:
         first, again, umlaut = engine.ask("Reverse tabo.", 8), engine.ask("Reverse tabo.", 8), engine.ask("ä", 1)
     assert (first.text, first.logprobs) == (again.text, pytest.approx(again.logprobs, abs=1e-3))
-    assert first.prompt_tokens == len(lab_tokens.asked("Reverse tabo.")) and umlaut.prompt_tokens == 4
+    assert first.prompt_tokens == len(vocabulary.asked("Reverse tabo.")) and umlaut.prompt_tokens == 4
     assert 1 <= first.completion_tokens <= 8 and first.seconds > 0
     assert all(logprob <= 0 for logprob in first.logprobs)
 
@@ -91,6 +92,6 @@ def test_an_engine_without_a_model_says_why(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="the real engine needs xllamacpp")
     with (
         pytest.raises(LoadFailedError, match=r"(?s)the engine ended.*missing\.gguf"),
-        lab_engine.serve(tmp_path / "missing.gguf"),
+        serve(tmp_path / "missing.gguf"),
     ):
         pass

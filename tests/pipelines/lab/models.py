@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from turnout_pipelines import lab_tokens
-from turnout_pipelines.lab_sizes import Size
+from turnout_pipelines.lab import vocabulary
+from turnout_pipelines.lab.sizes import Size
 
 
 def random_weights(size: Size, seed: int = 0) -> dict[str, np.ndarray]:
@@ -15,7 +15,7 @@ def random_weights(size: Size, seed: int = 0) -> dict[str, np.ndarray]:
         return (chance.standard_normal((rows, columns)) * columns**-0.5).astype(np.float32)
 
     ones = np.ones(size.width, np.float32)
-    weights = {"token_embd.weight": matrix(lab_tokens.VOCABULARY, size.width), "output_norm.weight": ones}
+    weights = {"token_embd.weight": matrix(vocabulary.VOCABULARY, size.width), "output_norm.weight": ones}
     for layer in range(size.layers):
         block = {name: matrix(size.width, size.width) for name in ("attn_q", "attn_k", "attn_v", "attn_output")}
         block |= {name: matrix(size.feed_forward, size.width) for name in ("ffn_gate", "ffn_up")}

@@ -1,6 +1,6 @@
 """Export: the checkpoints of trained language models to GGUF, kept only if the real engine says what PyTorch says.
 
-    python -m turnout_pipelines.lab_export [--model small]...
+    python -m turnout_pipelines.lab.export [--model small]...
 
 Needs the extra `lab-train`. On each of 50 held-out prompts the engine's greedy answer must
 be PyTorch's, token by token, and the log-probabilities within `TOLERANCE` nats; both compute with the file's weights.
@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Final
 
 import torch  # type: ignore[import-not-found, unused-ignore]
-from turnout_pipelines import lab_checkpoint, lab_engine, lab_gguf, lab_tokens
-from turnout_pipelines.lab_model import Weights, greedy, logits, to_arrays
-from turnout_pipelines.lab_sizes import SIZES, Size
+from turnout_pipelines.lab import checkpoint, gguf_file, vocabulary
+from turnout_pipelines.lab.model import Weights, greedy, logits, to_arrays
+from turnout_pipelines.lab.sizes import SIZES, Size
 
 from turnout.config.paths import models_folder
 from turnout.errors import ArtifactCorruptError, TurnoutError
 from turnout.files import write_aside
 from turnout.lab import generate
+from turnout.lab.engine import MOST_TOKENS, serve
 
 TOLERANCE: Final = 0.05
 """Nats. The engine multiplies half-precision numbers and sums them in another order."""
@@ -46,7 +47,7 @@ class Agreement:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job; returns the exit status, 1 if a model is missing or the engine disagrees."""
-    parser = argparse.ArgumentParser(prog="lab_export", description="Export the laboratory's models to GGUF.")
+    parser = argparse.ArgumentParser(prog="lab.export", description="Export the laboratory's models to GGUF.")
     parser.add_argument("--model", choices=SIZES, action="append", help="one or more; all without it")
     options = parser.parse_args(arguments)
     try:
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{agreed.ties} ties, log-probabilities within {agreed.gap:.4f} nats"
             )
     except TurnoutError as error:
-        print(f"lab_export: {error}", file=sys.stderr)
+        print(f"lab.export: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -69,10 +70,10 @@ def path_of(name: str) -> Path:
 
 def export(size: Size) -> tuple[Path, Agreement]:
     """Write the file of the last checkpoint; a file that was there stays if the engine disagrees."""
-    state = lab_checkpoint.read(size.name)
+    state = checkpoint.read(size.name)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{size.name}.gguf"
-        lab_gguf.write(draft, size, to_arrays(state.weights))
+        gguf_file.write(draft, size, to_arrays(state.weights))
         agreed = agreement(draft)
         write_aside(path_of(size.name), draft.read_bytes())
     return path_of(size.name), agreed
@@ -80,7 +81,7 @@ def export(size: Size) -> tuple[Path, Agreement]:
 
 def load(path: Path) -> tuple[Size, Weights]:
     """A file's weights for PyTorch, float32."""
-    size, arrays = lab_gguf.read(path)
+    size, arrays = gguf_file.read(path)
     return size, {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
@@ -92,11 +93,11 @@ def agreement(path: Path) -> Agreement:
     """
     size, weights = load(path)
     equal, ties, gap = 0, 0, 0.0
-    with lab_engine.serve(path) as engine:
+    with serve(path) as engine:
         for task in generate(_PROMPTS, _SEED):
-            [(tokens, expected)] = greedy(weights, size, [lab_tokens.asked(task.prompt)], lab_engine.MOST_TOKENS)
+            [(tokens, expected)] = greedy(weights, size, [vocabulary.asked(task.prompt)], MOST_TOKENS)
             said = engine.ask(task.prompt)
-            same = _sure(said.text) == _sure(lab_tokens.text(tokens))
+            same = _sure(said.text) == _sure(vocabulary.text(tokens))
             # The server leaves tokens out that are no UTF-8 yet: then there is no telling which number is whose.
             whole = len(said.logprobs) == said.completion_tokens and "\N{REPLACEMENT CHARACTER}" not in said.text
             together = zip(said.logprobs, expected, strict=False) if whole else ()
@@ -107,7 +108,7 @@ def agreement(path: Path) -> Agreement:
                 ties += 1
             else:
                 raise ArtifactCorruptError(
-                    f"{path}: asked {task.prompt!r} the engine says {said.text!r}, PyTorch {lab_tokens.text(tokens)!r}; "
+                    f"{path}: asked {task.prompt!r} the engine says {said.text!r}, PyTorch {vocabulary.text(tokens)!r}; "
                     f"log-probabilities differ by up to {max(gaps, default=0.0):.3f} nats"
                 )
     return Agreement(_PROMPTS, equal, ties, gap)
@@ -120,7 +121,7 @@ def _sure(text: str) -> str:
 
 def _leads(weights: Weights, size: Size, prompt: str, tokens: list[int]) -> list[float]:
     """How far the likeliest token is ahead of the next, at each place of an answer, nats."""
-    asked = lab_tokens.asked(prompt)
+    asked = vocabulary.asked(prompt)
     with torch.inference_mode():
         best = logits(weights, size, torch.tensor([asked + tokens]))[0, len(asked) - 1 : -1].topk(2).values
     return [float(first - second) for first, second in best]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch  # type: ignore[import-not-found, unused-ignore]
-from turnout_pipelines.lab_model import Weights
+from turnout_pipelines.lab.model import Weights
 
 from turnout.config.paths import models_folder
 from turnout.errors import ArtifactMissingError
@@ -52,6 +52,6 @@ def read(name: str) -> Checkpoint:
     path = path_of(name)
     if not path.exists():
         raise ArtifactMissingError(
-            f"{path}: no training to use; python -m turnout_pipelines.lab_training --model {name}"
+            f"{path}: no training to use; python -m turnout_pipelines.lab.training --model {name}"
         )
     return Checkpoint(**torch.load(path, weights_only=True))

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]
-from turnout_pipelines.lab_data import NOT_LEARNT, rows
-from turnout_pipelines.lab_model import Weights, logits
-from turnout_pipelines.lab_sizes import Size
+from turnout_pipelines.lab.data import NOT_LEARNT, rows
+from turnout_pipelines.lab.model import Weights, logits
+from turnout_pipelines.lab.sizes import Size
 
 from turnout.lab import Task
 

@@ -10,10 +10,11 @@ import pytest
 pytest.importorskip("gguf", reason="GGUF files need the extra lab-train: gguf")
 pytest.importorskip("xllamacpp", reason="the real engine needs xllamacpp")
 
-from tests.pipelines.lab_models import random_weights
-from turnout_pipelines import lab_gguf, lab_outcomes
-from turnout_pipelines.lab_sizes import SIZES
+from tests.pipelines.lab.models import random_weights
+from turnout_pipelines.lab import gguf_file, outcomes
+from turnout_pipelines.lab.sizes import SIZES
 
+from turnout.lab.laboratory import candidate_of
 from turnout.learning.outcomes import read_outcomes
 
 TASKS = 3
@@ -24,25 +25,25 @@ def random_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The three files, with random weights that say nothing of use."""
     monkeypatch.setenv("TURNOUT_MODELS", str(tmp_path))
     for name, size in SIZES.items():
-        lab_gguf.write(tmp_path / "lab" / f"{name}.gguf", size, random_weights(size))
+        gguf_file.write(tmp_path / "lab" / f"{name}.gguf", size, random_weights(size))
     return tmp_path
 
 
 def test_all_models_answer_all_prompts(random_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = random_models / "outcomes.parquet"
-    assert lab_outcomes.main(["--tasks", str(TASKS), "--output", str(output)]) == 0
+    assert outcomes.main(["--tasks", str(TASKS), "--output", str(output)]) == 0
     assert f"{TASKS * len(SIZES)} rows, {TASKS} prompts" in capsys.readouterr().out
     table = pd.read_parquet(output)
-    assert set(table["model"]) == {f"{lab_gguf.PREFIX}{name}" for name in SIZES}
+    assert set(table["model"]) == {candidate_of(size) for size in SIZES}
     assert table["latency_s"].gt(0).all() and table["mean_logprob"].le(0).all()
     assert table["min_logprob"].le(table["mean_logprob"]).all()
     assert read_outcomes([output]).prompts["dataset"].isin(table["dataset"]).all()
 
 
 def test_prompts_are_distinct_and_repeat_with_the_seed() -> None:
-    tasks = lab_outcomes.distinct(400, 0)
+    tasks = outcomes.distinct(400, 0)
     assert len({task.prompt for task in tasks}) == len(tasks) == 400
-    assert tasks == lab_outcomes.distinct(400, 0) != lab_outcomes.distinct(400, 1)
+    assert tasks == outcomes.distinct(400, 0) != outcomes.distinct(400, 1)
 
 
 def test_without_models_it_says_so(
@@ -50,5 +51,5 @@ def test_without_models_it_says_so(
 ) -> None:
     monkeypatch.setenv("TURNOUT_MODELS", str(tmp_path))
     output = tmp_path / "outcomes.parquet"
-    assert lab_outcomes.main(["--tasks", "2", "--output", str(output)]) == 1
-    assert "small.gguf" in capsys.readouterr().err and not output.exists()
+    assert outcomes.main(["--tasks", "2", "--output", str(output)]) == 1
+    assert "no language models of the laboratory" in capsys.readouterr().err and not output.exists()

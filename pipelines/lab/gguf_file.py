@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 from gguf import GGUFReader, GGUFWriter, TokenType
-from turnout_pipelines import lab_tokens
-from turnout_pipelines.lab_sizes import NORM_EPSILON, ROPE_BASE, SIZES, Size
+from turnout_pipelines.lab import vocabulary
+from turnout_pipelines.lab.sizes import NORM_EPSILON, ROPE_BASE, SIZES, Size
 
 from turnout.errors import ArtifactCorruptError, ArtifactMissingError
 from turnout.files import write_aside
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[Size, dict[str, np.ndarray]]:
         ArtifactCorruptError: it is not one of the laboratory's.
     """
     if not path.exists():
-        raise ArtifactMissingError(f"{path}: no such file; python -m turnout_pipelines.lab_export makes it")
+        raise ArtifactMissingError(f"{path}: no such file; python -m turnout_pipelines.lab.export makes it")
     try:
         reader = GGUFReader(path)
         size = SIZES[reader.fields["general.name"].contents().removeprefix(PREFIX)]
@@ -52,7 +52,7 @@ def _write(path: Path, size: Size, weights: Mapping[str, np.ndarray]) -> None:
     writer = GGUFWriter(path, "llama")
     writer.add_name(PREFIX + size.name)
     writer.add_license("apache-2.0")
-    writer.add_context_length(lab_tokens.CONTEXT)
+    writer.add_context_length(vocabulary.CONTEXT)
     writer.add_embedding_length(size.width)
     writer.add_feed_forward_length(size.feed_forward)
     writer.add_block_count(size.layers)
@@ -61,7 +61,7 @@ def _write(path: Path, size: Size, weights: Mapping[str, np.ndarray]) -> None:
     writer.add_rope_dimension_count(size.head_width)
     writer.add_rope_freq_base(ROPE_BASE)
     writer.add_layer_norm_rms_eps(NORM_EPSILON)
-    writer.add_vocab_size(lab_tokens.VOCABULARY)
+    writer.add_vocab_size(vocabulary.VOCABULARY)
     _write_tokenizer(writer)
     for name, values in weights.items():
         writer.add_tensor(name, values.astype(np.float16 if values.ndim == 2 else np.float32))
@@ -72,19 +72,19 @@ def _write(path: Path, size: Size, weights: Mapping[str, np.ndarray]) -> None:
 
 
 def _write_tokenizer(writer: GGUFWriter) -> None:
-    names = lab_tokens.names()
+    names = vocabulary.names()
     kinds = [TokenType.NORMAL] * len(names)
-    kinds[lab_tokens.UNKNOWN] = TokenType.UNKNOWN
-    for control in (lab_tokens.START, lab_tokens.END, lab_tokens.ANSWER):
+    kinds[vocabulary.UNKNOWN] = TokenType.UNKNOWN
+    for control in (vocabulary.START, vocabulary.END, vocabulary.ANSWER):
         kinds[control] = TokenType.CONTROL
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(names)
     writer.add_token_types(kinds)
     writer.add_token_merges([f"{names[-2]} {names[-2]}"])
-    writer.add_unk_token_id(lab_tokens.UNKNOWN)
-    writer.add_bos_token_id(lab_tokens.START)
-    writer.add_eos_token_id(lab_tokens.END)
+    writer.add_unk_token_id(vocabulary.UNKNOWN)
+    writer.add_bos_token_id(vocabulary.START)
+    writer.add_eos_token_id(vocabulary.END)
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
-    writer.add_chat_template(lab_tokens.CHAT_TEMPLATE)
+    writer.add_chat_template(vocabulary.CHAT_TEMPLATE)

@@ -8,8 +8,8 @@ they are equal, and what is learnt makes them differ. New blocks begin by adding
 from __future__ import annotations
 
 import torch  # type: ignore[import-not-found, unused-ignore]
-from turnout_pipelines.lab_model import Tensor, Weights, fresh
-from turnout_pipelines.lab_sizes import Size
+from turnout_pipelines.lab.model import Tensor, Weights, fresh
+from turnout_pipelines.lab.sizes import Size
 
 _NOISE = 0.5
 """R, as a share of fresh weights."""

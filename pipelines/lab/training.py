@@ -1,6 +1,6 @@
 """Train a language model of the laboratory, a checkpoint each minute, curves in MLflow.
 
-    python -m turnout_pipelines.lab_training --model small --minutes 5 --seed 0     # then medium, then large
+    python -m turnout_pipelines.lab.training --model small --minutes 5 --seed 0     # then medium, then large
 
 Needs the extra `lab-train`. A larger model begins as the next smaller one, grown; give it another seed, or it reads the
 same tasks again. Minutes are of work, in all: with `--resume` a training that was interrupted ends as planned, and one
@@ -20,13 +20,14 @@ from typing import Any, Final
 import mlflow
 import torch  # type: ignore[import-not-found, unused-ignore]
 import torch.nn.functional as F  # type: ignore[import-not-found, unused-ignore]  # noqa: N812
-from turnout_pipelines import lab_checkpoint, tracking
-from turnout_pipelines.lab_checkpoint import Checkpoint
-from turnout_pipelines.lab_data import NOT_LEARNT, Mixture, Rows, by_length
-from turnout_pipelines.lab_growth import grown
-from turnout_pipelines.lab_model import Tensor, Weights, fresh, logits
-from turnout_pipelines.lab_scores import right
-from turnout_pipelines.lab_sizes import SIZES, Size
+from turnout_pipelines import tracking
+from turnout_pipelines.lab import checkpoint
+from turnout_pipelines.lab.checkpoint import Checkpoint
+from turnout_pipelines.lab.data import NOT_LEARNT, Mixture, Rows, by_length
+from turnout_pipelines.lab.growth import grown
+from turnout_pipelines.lab.model import Tensor, Weights, fresh, logits
+from turnout_pipelines.lab.scores import right
+from turnout_pipelines.lab.sizes import SIZES, Size
 
 from turnout.errors import TurnoutError
 from turnout.lab import generate
@@ -43,7 +44,7 @@ _CURVE_SEED: Final = 1_000_003
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job; returns the exit status, 1 if there is nothing to resume."""
-    parser = argparse.ArgumentParser(prog="lab_training", description="Train a language model of the laboratory.")
+    parser = argparse.ArgumentParser(prog="lab.training", description="Train a language model of the laboratory.")
     parser.add_argument("--model", choices=SIZES, required=True)
     parser.add_argument("--minutes", type=float, required=True, help="of work, those before --resume included")
     parser.add_argument("--seed", type=int, default=0)
@@ -54,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     size = SIZES[options.model]
     try:
-        start = lab_checkpoint.read(size.name) if options.resume else _first(size, options.seed)
+        start = checkpoint.read(size.name) if options.resume else _first(size, options.seed)
         train(size, start, options.minutes * 60.0)
     except TurnoutError as error:
-        print(f"lab_training: {error}", file=sys.stderr)
+        print(f"lab.training: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -96,7 +97,7 @@ def _first(size: Size, seed: int) -> Checkpoint:
     """Where a training begins: random weights, or those of the size that this one grows from."""
     if not size.grown_from:
         return Checkpoint(fresh(size, seed), seed)
-    smaller = lab_checkpoint.read(size.grown_from)
+    smaller = checkpoint.read(size.grown_from)
     weights = grown(smaller.weights, SIZES[size.grown_from], size, seed)
     return Checkpoint(weights, seed, loss=dict(smaller.loss))
 
@@ -167,7 +168,7 @@ def _tell(size: Size, state: Checkpoint, loss: float) -> None:
 def _keep(size: Size, state: Checkpoint, optimizers: Sequence[Any], mixture: Mixture) -> None:
     """Write the checkpoint, and a point of the curves."""
     state.loss, state.optimizers = dict(mixture.loss), [optimizer.state_dict() for optimizer in optimizers]
-    lab_checkpoint.write(state, size.name)
+    checkpoint.write(state, size.name)
     score = right(state.weights, size, generate(_CURVE_TASKS, _CURVE_SEED)).mean()
     by_family = {f"loss_{family}": value for family, value in mixture.loss.items()}
     mlflow.log_metrics({"heldout_score": float(score), **by_family}, step=state.steps)
