@@ -1,7 +1,8 @@
 """Retrain: the history in, a challenger out, held against the champion; what is shown to be better serves.
 
 One at a time, under a lock. Until the very end nothing that serves is touched: an interruption at any point leaves the
-champion as it was, and a promotion is one rename, which running gateways notice by themselves.
+champion as it was, and a promotion is one rename, which running gateways notice by themselves. The confidence model is
+fitted to the same history and has a gate of its own, the default on answers that it did not see.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from turnout_pipelines.sources import Source, locked, say
 from turnout_pipelines.tuned import tuned_settings
 from turnout_pipelines.versions import versions
 
-from turnout.config.paths import challenger_folder, champion_folder, models_folder
+from turnout.config.paths import challenger_folder, champion_folder, confidence_file, models_folder
 from turnout.errors import ArtifactError
+from turnout.execution.judging import ConfidenceModel
 from turnout.files import write_aside
 from turnout.learning.base.start import starting_base
 from turnout.learning.challenge import Challenge, challenge
+from turnout.learning.confidence_history import ConfidenceHistory, is_fitted, told
 from turnout.learning.from_history import HistorySettings, from_history
 from turnout.learning.gate_page import gate_page
 from turnout.learning.history_counts import HistoryCounts
@@ -97,7 +100,8 @@ def run(
 
 def _retrain(wanted: Wanted) -> dict[str, Any]:
     started = time.perf_counter()
-    logged, counts = _read(wanted)
+    answers = ConfidenceHistory(wanted.source.weights)
+    logged, counts = _read(wanted, answers)
     champion = _champion(logged.candidates)
     more = None
     if wanted.outcomes:
@@ -128,8 +132,11 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
         )
         page = _log(found, counts, parameters)
         tracking.log_predictor(found.predictor)
+        confidence = _confidence(answers)
     number = tracking.register(client, run_id)
     save(found.predictor, challenger_folder())
+    if wanted.promote_if_better and (is_fitted(confidence) or confidence_file().exists()):
+        confidence.save(confidence_file())
     promoted, why = _promoted(found, champion, wanted.promote_if_better)
     report = models_folder() / "reports" / f"{number}.html"
     write_aside(report, page.encode())
@@ -145,6 +152,7 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
         "estimates": {name: [one.dr.value, one.dr.low, one.dr.high] for name, one in found.estimates.items()},
         "candidates": list(logged.candidates),
         "history": counts.to_json(),
+        "confidence": told(confidence),
         "report": str(report),
         "champion": str(champion_folder()),
         "seconds": round(time.perf_counter() - started, 1),
@@ -152,7 +160,7 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _read(wanted: Wanted) -> tuple[LoggedDecisions, HistoryCounts]:
+def _read(wanted: Wanted, answers: ConfidenceHistory) -> tuple[LoggedDecisions, HistoryCounts]:
     say(f"reading {wanted.source} ...")
     settings = HistorySettings(
         candidates=tuple(wanted.candidates) or None,
@@ -161,7 +169,7 @@ def _read(wanted: Wanted) -> tuple[LoggedDecisions, HistoryCounts]:
         seed=wanted.seed,
     )
     with wanted.source.reader() as reader:
-        logged, counts = from_history(reader, settings)
+        logged, counts = from_history(reader, settings, answers.take)
     say(
         f"{counts.read:,} decisions, {counts.scored:,} with a result, {len(logged):,} kept; candidates, cheapest first: "
         f"{', '.join(logged.candidates)}"
@@ -179,6 +187,14 @@ def _champion(candidates: Sequence[str]) -> Predictor | None:
         say("the champion knows none of these candidates; the challenger is held against what was done")
         return None
     return champion
+
+
+def _confidence(answers: ConfidenceHistory) -> ConfidenceModel:
+    """The confidence model of this history, its figures in the active run; nothing of it depends on the gate."""
+    model = answers.fit()
+    mlflow.log_metrics({f"confidence_{name}": value for name, value in model.figures.items()})
+    mlflow.set_tag("confidence", told(model))
+    return model
 
 
 def _promoted(found: Challenge, champion: Predictor | None, wanted: bool) -> tuple[bool, str]:

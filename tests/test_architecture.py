@@ -21,7 +21,7 @@ LEVELS = (
     ("turnout.errors", "turnout.kernel"),
     ("turnout.types", "turnout.files"),
     ("turnout.bandwidth",),
-    ("turnout.resources", "turnout.descriptors", "turnout.lab"),
+    ("turnout.resources", "turnout.descriptors"),
     ("turnout.config",),
     ("turnout.features",),
     ("turnout.predictor",),
@@ -29,6 +29,7 @@ LEVELS = (
     ("turnout.execution", "turnout.advice"),
     ("turnout",),
     ("turnout.learning", "turnout.gateway"),
+    ("turnout.lab",),
     ("turnout.cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -136,13 +137,13 @@ def test_only_learning_imports_the_fit() -> None:
 
 
 def talks(module: str) -> bool:
-    return room(module) in ("turnout.providers", "turnout.emulators", "turnout.gateway") or module in (
+    return room(module) in ("turnout.providers", "turnout.emulators", "turnout.gateway", "turnout.lab") or module in (
         "turnout.cli.emulate",
         "turnout.cli.look",
     )
 
 
-def test_only_providers_their_emulators_and_the_gateway_talk_to_a_network() -> None:
+def test_only_providers_their_emulators_the_gateway_and_the_laboratory_talk_to_a_network() -> None:
     assert not offenders(NETWORK, but=talks)
 
 

@@ -45,7 +45,7 @@ def alone(path: Path) -> Iterator[None]:
     handle = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         ends_s = time.monotonic() + LOCK_PATIENCE_S
-        while not _try_lock(handle):
+        while not try_lock(handle):
             if time.monotonic() > ends_s:
                 raise TimeoutError(f"another process has held the lock of {path} for {LOCK_PATIENCE_S:g} s")
             time.sleep(0.005)
@@ -57,7 +57,8 @@ def alone(path: Path) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(handle: int) -> bool:
+    def try_lock(handle: int) -> bool:
+        """Whether the lock of an open file was free, and now is ours."""
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -67,7 +68,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(handle: int) -> bool:
+    def try_lock(handle: int) -> bool:
+        """Whether the lock of an open file was free, and now is ours."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

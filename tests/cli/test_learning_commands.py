@@ -24,6 +24,7 @@ RETRAINED = {
     "why": "promoted: mean score +0.100 [+0.050, +0.150] against the champion's",
     "checks": [["support", True, "300 of 300 decisions have a result"], ["better", False, "that interval includes 0"]],
     "estimates": {"challenger": [0.9, 0.85, 0.95], "champion": [0.8, 0.75, 0.85]},
+    "confidence": "fitted to 812 answers, log loss 0.410 (default 0.520)",
     "report": "models/reports/7.html",
     "tracking_uri": "sqlite:///models/mlflow.db",
     "seconds": 1.5,
@@ -127,6 +128,7 @@ def test_what_the_gate_saw_and_decided_is_told(turnout: Turnout, asked: Jobs) ->
     out = turnout("retrain").out
     assert "✓ support" in out and "✗ better" in out and "0.900 [0.850, 0.950]" in out
     assert "predictor 7 promoted: mean score +0.100" in out and "report: models/reports/7.html" in out
+    assert "confidence: fitted to 812 answers" in out
 
 
 def test_json_is_one_object_and_nothing_else(turnout: Turnout, asked: Jobs) -> None:
@@ -287,6 +289,23 @@ def test_evaluating_on_a_history_compares_policies(turnout: Turnout, asked: Jobs
 def test_a_table_and_a_history_at_once_are_refused(turnout: Turnout, asked: Jobs, command: str) -> None:
     ran = turnout(command, "--history", "sqlite:///h.db", "--outcomes", "a.csv")
     assert ran.code == 2 and "not allowed with" in ran.err and not asked.asked
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "named"),
+    [
+        ("train", ("--dataset", "mbpp"), "--dataset"),
+        ("train", ("--folds", "3"), "--folds"),
+        ("train", ("--only-candidates",), "--only-candidates"),
+        ("evaluate", ("--split", "dataset", "--train-size", "9"), "--split, --train-size"),
+        ("evaluate", ("--predictions", "out.parquet"), "--predictions"),
+    ],
+)
+def test_what_only_a_table_knows_is_refused_beside_a_history(
+    turnout: Turnout, asked: Jobs, command: str, given: tuple[str, ...], named: str
+) -> None:
+    ran = turnout(command, "--history", "sqlite:///h.db", *given)
+    assert ran.code == 1 and f"{named}: for outcome tables" in ran.err and not asked.asked
 
 
 # Completion

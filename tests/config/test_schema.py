@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from turnout.config.gateway import Gateway
+from turnout.config.loader import load_content
 from turnout.config.performance import ExactCache, Performance, Racing
 from turnout.config.providers import (
     BreakerSettings,
@@ -117,6 +118,12 @@ def sections(value: object) -> list[Any]:
     if not is_dataclass(value):
         return []
     return [value] + [below for entry in fields(value) for below in sections(getattr(value, entry.name))]
+
+
+@pytest.mark.parametrize("written", ["off", "false", "'off'"])
+def test_an_unquoted_off_is_the_word(written: str) -> None:
+    loaded = load_content(f"hybrid: {{challenger: {written}}}".encode(), "hybrid.yaml")
+    assert loaded.configuration.hybrid.challenger == "off"
 
 
 def test_no_section_can_be_changed() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^\$ (.*)$", PAGE, re.M)
 SLOW = ("train", "evaluate", "promote", "import", "retrain", "rollback", "drift", "tune")  # other tests run them
-ENDLESS = ("emulate", "serve")
+ENDLESS = ("emulate", "serve", "lab")
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,9 @@ COMMANDS = [
 NEED_A_PROVIDER = {"ask", "chat", "feedback", "serve", "status"}
 """Run against an emulator by the test of the page about the command line."""
 
+NEED_AN_ENGINE = {"lab"}
+"""Run by the tests of that command, as it has no end of its own."""
+
 NEED_A_HISTORY = {"retrain", "rollback"}
 """Run on histories by the tests of those jobs."""
 
@@ -54,7 +57,7 @@ def test_the_commands_and_the_python_of_the_readme_run(
     monkeypatch.chdir(workplace)
     monkeypatch.delenv("TURNOUT_MODELS", raising=False)
     every = [shlex.split(command)[1:] for command in COMMANDS if command.startswith(".venv/bin/turnout")]
-    turnout = [words for words in every if words[0] not in NEED_A_PROVIDER | NEED_A_HISTORY]
+    turnout = [words for words in every if words[0] not in NEED_A_PROVIDER | NEED_AN_ENGINE | NEED_A_HISTORY]
     # Training comes after routing on the page, because a newcomer has a champion from `make train`.
     turnout.sort(key=lambda words: ["config", "evaluate", "train", "promote", "route"].index(words[0]))
 
@@ -88,6 +91,9 @@ def test_every_make_target_of_the_readme_exists() -> None:
         "docs/providers.md",
         "docs/configuration.md",
         "docs/learning.md",
+        "docs/laboratory.md",
+        "docs/evidence.md",
+        "models/lab/README.md",
     ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:

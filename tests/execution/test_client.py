@@ -333,8 +333,8 @@ async def test_a_hanging_first_candidate_costs_no_answer(yard: Yard, streams: bo
         await client.warm(FAST)
         assert client.route(SHORT).candidate == FAST
         yard.fails("hang", "lmstudio")
-        completion = await answer(client, streams, deadline_s=2.0)
-        assert completion.candidate == STRONG and completion.fell_back and completion.total_s < 2.0
+        completion = await answer(client, streams, deadline_s=8.0)
+        assert completion.candidate == STRONG and completion.fell_back and completion.total_s < 8.0
 
 
 async def answer(client: HybridClient, streams: bool, **options: Any) -> Completion:
@@ -593,7 +593,7 @@ async def test_damaged_state_is_begun_anew(yard: Yard, content: bytes, caplog: p
     async with yard.client() as client:
         assert (await client.complete(SHORT)).text
     assert caplog.text.count("cannot be used") == 2
-    assert json.loads((yard.state / "threshold.json").read_bytes())["threshold"] < 0.7
+    assert json.loads((yard.state / "threshold.json").read_bytes())["threshold"] == pytest.approx(0.7, abs=0.03)
 
 
 async def test_a_state_folder_that_cannot_be_written_fails_nobody(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,5 @@
-"""A serving client takes in another champion, a challenger and a note of drift while requests go on; never half of one."""
+"""A serving client takes in another champion, a challenger, a confidence model and a note of drift while requests go on;
+never half of one."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from turnout.emulators.server import serving
 from turnout.execution import following
 from turnout.execution.client import HybridClient
 from turnout.execution.drift_note import DriftNote
+from turnout.execution.followed_confidence import FollowedConfidence
 from turnout.execution.following import Following
+from turnout.execution.judging import DEFAULT_CONFIDENCE, Judge
 from turnout.execution.served import Served
 from turnout.history.reader import HistoryReader
 from turnout.policy.policy import Policy
@@ -78,6 +81,14 @@ class Site:
     def challenger(self) -> Path:
         return self.folder / "models" / "challenger"
 
+    @property
+    def confidence(self) -> Path:
+        return self.folder / "models" / "confidence.json"
+
+    def trusts(self, bias: float) -> None:
+        """A confidence model that is surer or less sure than the default."""
+        replace(DEFAULT_CONFIDENCE, bias=bias, fitted="fitted").save(self.confidence)
+
     def client(self, hybrid: str = "challenger: shadow", *, live: bool = False, history: bool = False) -> HybridClient:
         providers = ", ".join(
             f"{kind}: {{kind: {kind}, base_url: '{url}', models: ['{MODELS[kind]}']}}"
@@ -106,6 +117,17 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 async def until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(BUDGET_S):
         while not done():
+            await asyncio.sleep(0.005)
+
+
+async def confidence_of(client: HybridClient) -> float:
+    """How far an answer to the same prompt is trusted now."""
+    return (await client.complete(PROMPT, candidate=FAST)).confidence
+
+
+async def trusts(client: HybridClient, holds: Callable[[float], bool]) -> None:
+    async with asyncio.timeout(BUDGET_S):
+        while not holds(await confidence_of(client)):
             await asyncio.sleep(0.005)
 
 
@@ -238,6 +260,17 @@ async def test_a_challenger_comes_and_goes_with_its_folder_and_its_setting(
         await until(lambda: router.challenger is None)
 
 
+async def test_a_challenger_that_was_promoted_is_none_any_more(site: Site, first: Predictor, second: Predictor) -> None:
+    save(first, site.champion)
+    save(second, site.challenger)
+    async with site.client() as client:
+        router = client._router
+        await until(lambda: router.challenger is not None)
+        await asyncio.to_thread(save, second, site.champion)
+        await until(lambda: version_of(client) == "second" and router.challenger is None)
+        assert (await client.status()).challenger is None
+
+
 async def test_another_predictor_than_the_champion_has_no_challenger(
     site: Site, first: Predictor, second: Predictor
 ) -> None:
@@ -270,6 +303,61 @@ async def test_a_note_of_drift_is_shown_in_the_status(site: Site) -> None:
     ]
 
 
+async def test_a_fitted_confidence_model_is_there_from_the_first_answer_on(site: Site, first: Predictor) -> None:
+    save(first, site.champion)
+    async with site.client() as client:
+        usual = await confidence_of(client)
+    site.trusts(-6.0)
+    async with site.client() as client:
+        assert await confidence_of(client) < 0.1 < usual
+
+
+async def test_another_confidence_model_is_taken_in_and_without_one_the_default_judges(site: Site) -> None:
+    async with site.client() as client:
+        usual = await confidence_of(client)
+        site.trusts(-6.0)
+        await trusts(client, lambda found: found < 0.1)
+        site.trusts(6.0)
+        await trusts(client, lambda found: found > 0.95)
+        site.confidence.unlink()
+        await trusts(client, lambda found: found == usual)
+    assert 0.1 < usual < 0.95
+
+
+DAMAGED = ("", "{", '{"format": 1}', '{"format": 99, "signals": []}', "[" * 100_000, "1" * 400)
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
+async def test_a_damaged_confidence_model_is_told_once_and_leaves_the_default(
+    site: Site, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with site.client() as client:
+        usual = await confidence_of(client)
+    site.confidence.parent.mkdir(exist_ok=True)
+    site.confidence.write_text(content)
+    with caplog.at_level(logging.WARNING, "turnout"):
+        async with site.client() as client:
+            assert await confidence_of(client) == usual
+            site.trusts(-6.0)
+            await trusts(client, lambda found: found < 0.1)
+    (told,) = [record.getMessage() for record in caplog.records if "confidence model" in record.getMessage()]
+    assert str(site.confidence) in told and "'turnout retrain' makes a new one" in told
+
+
+def test_a_confidence_model_that_breaks_later_leaves_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, taken = tmp_path / "confidence.json", list[Judge]()
+    followed = FollowedConfidence(path, taken.append)
+    replace(DEFAULT_CONFIDENCE, bias=1.0).save(path)
+    followed.look()
+    path.write_text(path.read_text().replace('"bias": 1.0', f'"bias": {"9" * 400}'))
+    followed.look()
+    followed.look()
+    assert [judge.model.bias for judge in taken] == [1.0]
+    assert caplog.text.count("is not used, answers are judged as before") == 1
+
+
 async def test_whoever_follows_goes_on_after_a_surprise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_fitted: Fitted, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -280,7 +368,8 @@ async def test_whoever_follows_goes_on_after_a_surprise(
         looks.append(1)
         raise ZeroDivisionError
 
-    made = Following(Router(small_fitted.predictor), tmp_path, surprise, DriftNote(tmp_path / "drift.json"))
+    confidence = FollowedConfidence(tmp_path / "confidence.json", lambda judge: None)
+    made = Following(Router(small_fitted.predictor), tmp_path, surprise, DriftNote(tmp_path / "drift.json"), confidence)
     task = asyncio.create_task(made.run())
     await until(lambda: len(looks) > 2)
     task.cancel()

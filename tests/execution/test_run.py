@@ -21,6 +21,7 @@ from turnout.errors import (
     ProviderError,
     UnreachableError,
 )
+from turnout.execution.threshold import Threshold
 from turnout.types import Chunk, Completion, Progress
 
 pytestmark = pytest.mark.anyio
@@ -153,6 +154,17 @@ async def test_escalation_asks_only_who_is_worth_it(
     stage.asks.plays(FAST, (said(FAST, "bad"),))
     await stage.complete()
     assert len(stage.asks.asked) == asked
+
+
+@pytest.mark.parametrize(("p_success", "falls"), [(0.95, True), (0.35, False)], ids=["somebody", "nobody"])
+async def test_only_answers_that_somebody_would_better_lower_the_threshold(p_success: float, falls: bool) -> None:
+    stage = Stage(ranked(FAST), ranked(STRONG, p_success), judge=FakeJudge(bad=0.3, good=0.9))
+    stage.asks.plays(FAST, (said(FAST, "bad"),))
+    stage.asks.plays(STRONG, (said(STRONG, "bad"),))
+    stage.threshold = Threshold(stage.configuration.routing.escalation)
+    before = stage.threshold.value
+    await stage.complete()
+    assert (stage.threshold.value < before) is falls
 
 
 async def test_escalations_are_bounded() -> None:

@@ -199,6 +199,7 @@ def test_each_worker_answers(tmp_path: Path, url: str) -> None:
             sock.close()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, url: str) -> None:
     with served(tmp_path, url, workers=2) as running:
         address = running.url
@@ -216,6 +217,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, url: str) -> None:
         assert "is replaced" in running.log
 
 
+@pytest.mark.slow
 def test_no_worker_is_left_when_the_one_that_started_them_is_killed(tmp_path: Path, url: str) -> None:
     with served(tmp_path, url, workers=2, drain_s=1.0) as running:
         assert chat(running.url).status == 200

@@ -23,7 +23,10 @@ from tests.gateway.world import BUDGET_S, until
 
 from turnout.gateway.siblings import Place, Siblings, can_talk
 
-pytestmark = pytest.mark.skipif(not can_talk(), reason="workers do not speak with each other here")
+pytestmark = [
+    pytest.mark.skipif(not can_talk(), reason="workers do not speak with each other here"),
+    pytest.mark.slow,  # two processes for each test
+]
 
 
 class Team:

@@ -71,7 +71,7 @@ def test_one_that_clears_up_between_making_and_locking_does_not_harm(
 ) -> None:
     from turnout.history import lease as module
 
-    lock, cleared = module._try_lock, []
+    lock, cleared = module.try_lock, []
 
     def clear_first(handle: int) -> bool:
         if not cleared:
@@ -80,7 +80,7 @@ def test_one_that_clears_up_between_making_and_locking_does_not_harm(
             path.unlink()
         return lock(handle)
 
-    monkeypatch.setattr(module, "_try_lock", clear_first)
+    monkeypatch.setattr(module, "try_lock", clear_first)
     made = Lease.claim(tmp_path)
     assert made.is_there() and [made.path] == list(tmp_path.iterdir())
 

@@ -42,6 +42,14 @@ def test_a_prompt_that_judges_has_not_trained() -> None:
     assert not set(older.groups) & set(newer.groups) and len(newer) == 120
 
 
+def test_a_candidate_whose_results_are_all_new_has_half_of_them_to_train_on() -> None:
+    log = World(1000).log
+    scores = np.where(np.arange(1000)[:, None] < 800, log.scores * np.array([1.0, np.nan]), log.scores)
+    older, newer = split_by_time(replace(log, scores=scores.astype(np.float32)))
+    known = np.isfinite(scores[:, 1]).sum()
+    assert known // 2 <= np.isfinite(older.scores[:, 1]).sum() <= known // 2 + 1 and len(newer) < 300
+
+
 def test_few_results_are_not_enough() -> None:
     with pytest.raises(TooFewRowsError, match="150 decisions have a known result; 200"):
         split_by_time(World(150).log)

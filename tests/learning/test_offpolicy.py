@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.learning.partial_logs import World
 
-from turnout.learning.offpolicy import ESTIMATORS, MAX_WEIGHT, difference, estimate, evidence
+from turnout.learning.offpolicy import ESTIMATORS, MAX_WEIGHT, _interval, difference, estimate, evidence
 
 DRAWS = 200
 
@@ -54,6 +54,14 @@ def test_too_few_effective_decisions_conclude_nothing() -> None:
     world = World(40)
     found = estimate(world.log, world.wise, world.chance, draws=DRAWS)
     assert found.support.effective_rows < 40 and "30 are needed" in found.support.problem
+
+
+def test_few_effective_rows_widen_an_interval_as_students_distribution_does() -> None:
+    drawn = np.random.default_rng(0).normal(0.5, 0.1, 100_000)
+    few, many = _interval(0.5, drawn, 11.0), _interval(0.5, drawn, 1e6)
+    assert (few.high - few.low) / (many.high - many.low) == pytest.approx(2.228 / 1.960, rel=1e-3)
+    assert many.high - many.low == pytest.approx(2 * 1.96 * 0.1, rel=0.02)
+    assert np.isfinite(_interval(0.5, drawn, 0.0).low)
 
 
 def test_results_that_are_seldom_known_of_one_candidate_do_not_bend_the_estimate() -> None:

@@ -21,7 +21,10 @@ from tests.pipelines.logs import BOTH, STRONG, TABLE, WEAK, files, keep, records
 from turnout_pipelines import retrain, tracking
 
 from turnout import Router
+from turnout.config.paths import confidence_file
 from turnout.errors import HistoryError, TooFewRowsError, TrainingBusyError
+from turnout.execution.judging import DEFAULT_CONFIDENCE, Judge, Signals
+from turnout.history import AttemptRecord, OutcomeRecord
 from turnout.learning.challenge import Challenge
 from turnout.predictor import load, read_manifest
 
@@ -225,6 +228,36 @@ def test_no_history_at_all_is_an_error_of_one_line(site: Path, tmp_path: Path) -
     with pytest.raises(HistoryError, match="there is no history at sqlite"):
         retrain.run(history=f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
+
+
+# The confidence model
+
+
+def test_the_confidence_model_is_fitted_whatever_becomes_of_the_challenger(
+    first: First, empty: Path, judged: Challenge, tmp_path: Path
+) -> None:
+    told = retrain.run(history=first.url)["confidence"]
+    assert "the default stays, because 0 answers" in told and not confidence_file().exists()
+    cut = Signals(cut=True)  # the default takes it for a bad sign; in this history nothing comes of it
+    entries = records(250, exploration=0.8)
+    seen = [
+        AttemptRecord(decision_id=entry.decision_id, candidate=entry.candidate, chosen=True, signals=cut.to_json())
+        for entry in entries
+        if isinstance(entry, OutcomeRecord)
+    ]
+    result = retrain.run(history=write(tmp_path / "history.db", [*entries, *seen]))
+    assert result["confidence"].startswith("fitted to 250 answers, log loss 0.")
+    metrics = mlflow.get_run(result["run_id"]).data.metrics
+    assert metrics["confidence_rows"] == 250
+    assert metrics["confidence_log_loss"] < metrics["confidence_default_log_loss"]
+    model = Judge.load(confidence_file()).model
+    assert model.confidence(cut, 0.5) > DEFAULT_CONFIDENCE.confidence(cut, 0.5) + 0.2
+    retrain.run(history=first.url, promote_if_better=False)
+    assert Judge.load(confidence_file()).model.fitted == model.fitted, (
+        "nothing that serves is touched where nothing was asked for"
+    )
+    retrain.run(history=first.url)
+    assert Judge.load(confidence_file()).model.fitted == DEFAULT_CONFIDENCE.fitted
 
 
 # Interruptions

@@ -54,6 +54,11 @@ def test_speeds_count_as_measured_once_decoding_was() -> None:
     assert not expected_seconds(ONE, None, NEEDS).measured
 
 
+def test_a_first_token_that_was_never_seen_alone_comes_no_later_than_whole_answers_do() -> None:
+    whole = Speeds(decode_tokens_per_s=2000, prefill_tokens_per_s=1e6, service_s=0.02, measurements=9)
+    assert expected_seconds(ONE, state(whole), NEEDS).prefill_s < 0.03
+
+
 # Load
 
 

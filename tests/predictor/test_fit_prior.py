@@ -166,7 +166,7 @@ def test_own_parts_that_are_right_take_over_with_many_rows() -> None:
     rng = np.random.default_rng(2)
     noise = rng.random(prior.shape).astype(np.float32)
     blend, gain = fit_blend_over(prior, prior, noise, targets)
-    few, gain_of_few = fit_blend_over(prior[:2], prior[:2], noise[:2], targets[:2])
+    few, gain_of_few = fit_blend_over(prior[:20], prior[:20], noise[:20], targets[:20])
     assert (blend.ngram_gain > few.ngram_gain).all() and (gain < gain_of_few).all()
     fitted = blend.offset + (blend.ngram_gain + blend.tree_gain) * prior + gain * noise
     assert np.abs(fitted - targets).mean() < 0.15

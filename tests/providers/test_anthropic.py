@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.providers.documents import MISSING, paths, with_value
 
 from turnout.config.providers import ProviderSettings, Timeouts
 from turnout.errors import (
@@ -552,7 +552,6 @@ async def test_what_it_has_not_is_refused_by_name() -> None:
 # Anything in place of anything
 
 
-MISSING = object()
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
@@ -565,26 +564,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where every value of a document is."""
-    entries: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in entries:
-        yield (*path, key)
-        yield from paths(inner, (*path, key))
-
-
-def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value in one place, or without that place."""
-    made, (key, *rest) = copy.copy(document), path
-    if rest:
-        made[key] = with_value(made[key], tuple(rest), value)
-    elif value is MISSING:
-        del made[key]
-    else:
-        made[key] = value
-    return made
 
 
 def check(server: Callable[[], Sent], *, streamed: bool) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.providers.documents import MISSING, paths, with_value
 
 from turnout.providers.lmstudio_models import loaded_window, read_models_v0, read_models_v1, reasoning_options
 from turnout.types import LanguageModel
@@ -151,32 +151,11 @@ def test_reasoning_that_is_told_in_no_known_way_takes_no_setting(told: Any) -> N
     assert reasoning_options({"capabilities": told}) == ()
 
 
-MISSING = object()
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where every value of a document is."""
-    entries: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in entries:
-        yield (*path, key)
-        yield from paths(inner, (*path, key))
-
-
-def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value in one place, or without that place."""
-    made, (key, *rest) = copy.copy(document), path
-    if rest:
-        made[key] = with_value(made[key], tuple(rest), value)
-    elif value is MISSING:
-        del made[key]
-    else:
-        made[key] = value
-    return made
 
 
 @pytest.mark.parametrize(("document", "read"), [(V1, read_models_v1), (V0, read_models_v0)], ids=["v1", "v0"])

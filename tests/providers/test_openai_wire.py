@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import struct
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.providers.documents import MISSING, paths, with_value
 
 from turnout.errors import BadRequestError, IncompleteError, ProviderError
 from turnout.providers.assembly import Assembly
@@ -589,7 +588,6 @@ def test_a_time_without_end_is_no_time(number: bytes) -> None:
 # Anything in place of anything
 
 
-MISSING = object()
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
@@ -605,26 +603,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where every value of a document is."""
-    entries: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in entries:
-        yield (*path, key)
-        yield from paths(inner, (*path, key))
-
-
-def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value in one place, or without that place."""
-    made, (key, *rest) = copy.copy(document), path
-    if rest:
-        made[key] = with_value(made[key], tuple(rest), value)
-    elif value is MISSING:
-        del made[key]
-    else:
-        made[key] = value
-    return made
 
 
 @pytest.mark.parametrize("name", STREAMS)

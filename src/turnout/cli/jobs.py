@@ -10,6 +10,7 @@ from turnout.cli.found import find_job, finish, names_of
 from turnout.cli.learning import retrained
 from turnout.errors import ConfigurationError
 
+_FOLDS = 5
 _FIGURES = (
     ("performance gap recovered (apgr)", "apgr", "apgr_dataset_lookup", "apgr_random", "apgr_oracle"),
     ("calls kept on the cheapest at a loss of 1 pt", "offload_1pt", None, "offload_1pt_random", "offload_1pt_oracle"),
@@ -40,7 +41,7 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser, on_cluster: arg
     pool.add_argument(
         "--candidates", default="", metavar="A,B,…", help="cheapest first; '|' separates names with commas"
     )
-    pool.add_argument("--folds", type=int, default=5, metavar="N")
+    pool.add_argument("--folds", type=int, metavar="N", help=f"of cross-fitting; {_FOLDS} by default")
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--only-candidates", action="store_true", help="do not learn from the table's other models")
     pool.add_argument("--no-base", action="store_true", help="start from nothing, not from the base predictor")
@@ -55,7 +56,7 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser, on_cluster: arg
         "evaluate", parents=[shared, either, pool, on_cluster], help="judge routing on held-out prompts"
     )
     evaluate.add_argument(
-        "--split", choices=("group", "dataset"), default="group", help="what no fold shares with another"
+        "--split", choices=("group", "dataset"), help="what no fold shares with another; group by default"
     )
     evaluate.add_argument("--train-size", type=int, metavar="N", help="fit on N prompts, judge on the rest")
     evaluate.add_argument("--predictions", type=Path, metavar="OUT.parquet", help="write every held-out prediction")
@@ -84,7 +85,7 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
         "outcomes": options.outcomes,
         "datasets": options.dataset,
         "candidates": names_of(options.candidates),
-        "n_folds": options.folds,
+        "n_folds": _FOLDS if options.folds is None else options.folds,
         "seed": options.seed,
         "use_other_models": not options.only_candidates,
         "use_base": not options.no_base,
@@ -92,8 +93,24 @@ def _pool(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _refuse_beside_history(options: argparse.Namespace) -> None:
+    """What only a table knows is not passed over in silence.
+
+    Raises:
+        ConfigurationError: such an option was given.
+    """
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in ("dataset", "folds", "only_candidates", "split", "train_size", "predictions")
+        if getattr(options, name, None)
+    ]
+    if given:
+        raise ConfigurationError(f"{', '.join(given)}: for outcome tables (--outcomes), not for a history")
+
+
 def _train(options: argparse.Namespace) -> int:
     if options.history is not None:
+        _refuse_beside_history(options)
         wanted = {
             "candidates": names_of(options.candidates),
             "use_base": not options.no_base,
@@ -114,6 +131,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     if options.history is not None:
+        _refuse_beside_history(options)
         if options.dask:
             raise ConfigurationError("--dask is for what fits; evaluating a history fits no predictor")
         result = find_job("compare")(
@@ -125,7 +143,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         return finish(options, result, _compared(result))
     result = find_job("evaluate")(
         **_pool(options),
-        split=options.split,
+        split=options.split or "group",
         train_size=options.train_size,
         predictions=options.predictions,
         track=not options.no_track,

@@ -37,7 +37,7 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser, on_cluster: arg
     retrain.add_argument(
         "--max-rows", type=_positive, default=200_000, metavar="N", help="a sample of a longer history"
     )
-    retrain.add_argument("--no-promote", action="store_true", help="judge the challenger, but leave the champion")
+    retrain.add_argument("--no-promote", action="store_true", help="judge the challenger, but leave what serves")
     retrain.add_argument("--every", type=duration_s, metavar="TIME", help="again and again: 30m, 6h, 1d")
     retrain.add_argument(
         "--on-drift", action="store_true", help="look every 15 m (or --every) and retrain on drift only"
@@ -90,6 +90,7 @@ def retrained(result: dict[str, Any]) -> str:
             *lines,
             "",
             f"predictor {result['version']} {result['why']}",
+            f"confidence: {result['confidence']}",
             f"report: {result['report']} (and in {result['tracking_uri']}; {result['seconds']} s)",
         ]
     )

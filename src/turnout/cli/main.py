@@ -23,6 +23,7 @@ from turnout.cli import (
     feedback,
     jobs,
     keys,
+    lab,
     learning,
     models,
     route,
@@ -51,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     tuning.add_command(commands, shared, on_cluster)
     config.add_command(commands, shared)
     emulate.add_command(commands, shared)
+    lab.add_command(commands, shared)
     completion.add_command(commands, shared, build_parser)
     return parser
 

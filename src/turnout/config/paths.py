@@ -22,6 +22,11 @@ def challenger_folder() -> Path:
     return models_folder() / "challenger"
 
 
+def confidence_file() -> Path:
+    """The file of the confidence model that was fitted to the history; without it the default judges."""
+    return models_folder() / "confidence.json"
+
+
 def base_folder() -> Path | None:
     """The folder of the base predictor: TURNOUT_BASE (none where it is "off"), else the one that came with Turnout."""
     told = os.environ.get("TURNOUT_BASE", "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from turnout.config.rules import PreferenceSetting, Rule
-from turnout.config.values import Flag, Natural, NotNegative, Positive, Section, SettingError, Share, Text
+from turnout.config.values import Flag, Natural, NotNegative, OffIsAWord, Positive, Section, SettingError, Share, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Hybrid(Section):
     learning: Flag = True
     personal: Flag = True
     exploration: Exploration = Exploration()
-    challenger: Literal["off", "shadow", "canary"] = "shadow"
+    challenger: Annotated[Literal["off", "shadow", "canary"], OffIsAWord()] = "shadow"
     canary_share: Share = 0.05
 
 

@@ -129,6 +129,19 @@ Names: TypeAlias = Annotated[tuple[Text, ...], OneOrMany()]
 
 
 @dataclass(frozen=True, slots=True)
+class OffIsAWord:
+    """Metadata of choices with "off" among them: YAML reads an unquoted one as false."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """Called by pydantic."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            lambda value: "off" if value is False else value, handler(source)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class OneOf:
     """Metadata of a union: one message in place of one for each member."""
 

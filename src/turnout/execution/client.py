@@ -12,7 +12,7 @@ from typing import Self, Unpack
 
 from turnout.config.live import LiveConfiguration, LiveStatus
 from turnout.config.loader import Loaded, load
-from turnout.config.paths import challenger_folder, champion_folder, state_folder
+from turnout.config.paths import challenger_folder, champion_folder, confidence_file, state_folder
 from turnout.config.schema import Configuration
 from turnout.errors import ConfigurationError, RequestError
 from turnout.execution.answering import Answering
@@ -20,6 +20,7 @@ from turnout.execution.asked import Asked, Options
 from turnout.execution.changes import Changes
 from turnout.execution.drift_note import DriftNote
 from turnout.execution.fleets import Fleets
+from turnout.execution.followed_confidence import FollowedConfidence
 from turnout.execution.following import Following
 from turnout.execution.judging import Judge
 from turnout.execution.keeping import Keeping
@@ -88,7 +89,7 @@ class HybridClient:
             self._router,
             self._fleets,
             self._watch,
-            Judge.load(),
+            Judge(),
             self._threshold,
             Remembered.open(configuration.performance.cache, state, self._fleets),
             personal=self._personal,
@@ -100,6 +101,7 @@ class HybridClient:
             challenger_folder() if self._router.folder == champion_folder() else None,
             lambda: self.configuration.hybrid.challenger,
             self._note,
+            FollowedConfidence(confidence_file(), self._orchestrator.judge_by),
         )
         self._changes = Changes(self._orchestrator, self._fleets, self._watch, self._threshold, state)
         self._live: LiveConfiguration | None = None

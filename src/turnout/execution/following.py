@@ -1,7 +1,8 @@
-"""What other processes put in place while this one serves: another champion, a challenger, a note of drift.
+"""What other processes put in place while this one serves: another champion, a challenger, a confidence model, a note of
+drift.
 
-Looked for once a second in a thread: a stat of each file, and a read of what has changed. A predictor is swapped in one
-step when it has been loaded; requests under way keep the one they began with.
+Looked for once a second in a thread: a stat of each file, and a read of what has changed. A predictor
+or confidence model is swapped in one step when it has been loaded; requests under way keep the one they began with.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from turnout.execution.drift_note import DriftNote
+from turnout.execution.followed_confidence import FollowedConfidence
 from turnout.execution.recorder import version
 from turnout.policy import Router
 from turnout.policy.followed import Followed
@@ -37,21 +39,30 @@ class Challenging:
 
 
 class Following:
-    """Keeps the predictors of one router current.
+    """Keeps the predictors of one router current, and the judge of their answers.
 
     Args:
         router: its champion and challenger.
         challenger: the challenger's folder; None where none is wanted.
         mode: what the configuration lets a challenger do now: off, shadow or canary.
         note: of drift.
+        confidence: the model that answers are judged by.
     """
 
-    def __init__(self, router: Router, challenger: Path | None, mode: Callable[[], str], note: DriftNote) -> None:
+    def __init__(
+        self,
+        router: Router,
+        challenger: Path | None,
+        mode: Callable[[], str],
+        note: DriftNote,
+        confidence: FollowedConfidence,
+    ) -> None:
         self._router = router
         self._since = 0.0
         self._followed = None if challenger is None else Followed(challenger)
         self._mode = mode
         self._note = note
+        self._confidence = confidence
 
     @property
     def challenging(self) -> Challenging | None:
@@ -67,6 +78,7 @@ class Following:
             logger.info("the predictor %s serves now", version(self._router.predictor))
         if self._followed is not None:
             self._look_for_challenger(self._followed)
+        self._confidence.look()
         self._note.look()
 
     async def run(self) -> None:
@@ -90,3 +102,7 @@ class Following:
             self._router.challenge(found)
             self._since = time.time()
             logger.info("the predictor %s is the challenger now", version(found))
+        challenger = version(self._router.challenger)
+        if challenger and challenger == version(self._router.predictor):
+            logger.info("the challenger %s serves: there is no other one", challenger)
+            self._router.challenge(None)

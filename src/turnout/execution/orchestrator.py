@@ -82,6 +82,10 @@ class Orchestrator:
             raise ConfigurationError("the hybrid client needs a router with a configuration")
         return policy
 
+    def judge_by(self, judge: Judges) -> None:
+        """Trust answers as another judge does, from the next request on."""
+        self._surroundings = replace(self._surroundings, judge=judge)
+
     def decide(self, asked: Asked) -> Decision:
         """The decision for a request, wishes included; asks nobody.
 

@@ -201,11 +201,14 @@ class Run:
         confidence = best.confidence or 0.0
         if self._threshold is None:
             self._threshold = threshold.value if own is None else own
+        trusted = confidence >= self._threshold
+        better = (
+            None if trusted else self._plan.better(confidence, left_s=self._left_s(), problem=self.surroundings.problem)
+        )
         if own is None and not again:
-            threshold.judged(confidence)
-        if confidence >= self._threshold:
-            return None
-        return self._plan.better(confidence, left_s=self._left_s(), problem=self.surroundings.problem)
+            # What nobody would answer better is not escalated, however low it is trusted, and counts as it ends.
+            threshold.judged(1.0 if better is None else confidence)
+        return better
 
     def _allowed_s(self, role: Role) -> float:
         """Seconds that an attempt may take: what is left, less what the next candidate needs if this one hangs.

@@ -7,33 +7,14 @@ ends. Whoever can take the lock of another writer knows that it is dead and may 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Final
 
+from turnout.files import try_lock
+
 SUFFIX: Final = ".lock"
 _CLOSED: Final = -1
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 class Lease:
@@ -59,7 +40,7 @@ class Lease:
                 continue
             lease = cls(path, handle)
             # Somebody who clears up may have taken the file for a dead writer's between these two steps.
-            if _try_lock(handle) and lease.is_there():
+            if try_lock(handle) and lease.is_there():
                 return lease
             lease.abandon()
 
@@ -71,7 +52,7 @@ class Lease:
         except (FileNotFoundError, PermissionError):
             return None
         lease = cls(path, handle)
-        if _try_lock(handle) and lease.is_there():
+        if try_lock(handle) and lease.is_there():
             return lease
         lease.abandon()
         return None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from turnout.errors import TooFewRowsError
 from turnout.learning import partial, policies
 from turnout.learning.direct import expected_scores
+from turnout.learning.from_history import MIN_SUPPORT
 from turnout.learning.gate import Contender, Judgement, judge
 from turnout.learning.logged import LoggedDecisions
 from turnout.learning.mixing import mixed
@@ -108,6 +109,9 @@ def as_contender(name: str, logged: LoggedDecisions, predictor: Predictor | None
 def split_by_time(logged: LoggedDecisions, share: float = JUDGED_SHARE) -> tuple[LoggedDecisions, LoggedDecisions]:
     """The older and the newest decisions; of a group that is in both, the older ones are left out.
 
+    Later than by `share` where a candidate would else have less than half of its results to train on: one whose language
+    model has changed has new results only.
+
     Raises:
         TooFewRowsError: fewer than `MIN_ROWS` have a score.
     """
@@ -116,7 +120,9 @@ def split_by_time(logged: LoggedDecisions, share: float = JUDGED_SHARE) -> tuple
             f"{count} decisions have a known result; {MIN_ROWS} are the least that a challenger is trained and judged on"
         )
     order = np.argsort(logged.created_at, kind="stable")
-    cut = len(order) - max(1, round(share * len(order)))
+    known = np.isfinite(logged.scores[order])
+    halves = [int(np.median(np.flatnonzero(column))) for column in known.T if column.sum() >= MIN_SUPPORT]
+    cut = max([len(order) - max(1, round(share * len(order))), *halves])
     newer = order[cut:]
     older = order[:cut][~np.isin(logged.groups[order[:cut]], logged.groups[newer])]
     if not len(older):

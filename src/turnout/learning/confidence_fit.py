@@ -72,6 +72,8 @@ def fit_confidence(
     for fit, judge in _folds(len(y), groups, times, seed):
         held_out[judge] = _fit(X[fit], p[fit], y[fit], default).predict(X[judge], p[judge])
     seen = np.isfinite(held_out)
+    if not seen.any():  # all of one group
+        return replace(default, figures={"rows": float(len(y)), "held_out": 0.0})
     new, old = _figures(held_out[seen], y[seen]), _figures(default.predict(X[seen], p[seen]), y[seen])
     figures = {
         "rows": float(len(y)),

@@ -8,14 +8,15 @@ not come in, features are not even looked at.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tqdm import tqdm
 
 from turnout.errors import TooFewRowsError
 from turnout.features import schema_hash
+from turnout.history.batches import Batch
 from turnout.history.identities import changed_at
 from turnout.history.packing import StoredFeatures
 from turnout.history.reader import HistoryReader
@@ -37,6 +38,9 @@ HALF_LIFE_DAYS: Final = 60.0
 
 PINNED: Final = frozenset({"force", "only", "order", "prefer", "conversation"})
 """What leaves no choice: a rule, a caller who named the candidate, a voice, a conversation that stays."""
+
+Beside: TypeAlias = Callable[[Batch, Mapping[str, ByCandidate]], None]
+"""Who reads along: hears of each batch, and of what is known by decision and candidate."""
 
 _DAY_S: Final = 86_400.0
 _MOST_HALVINGS: Final = 900.0
@@ -63,7 +67,7 @@ class HistorySettings:
 
 
 def from_history(
-    reader: HistoryReader, settings: HistorySettings = HistorySettings()
+    reader: HistoryReader, settings: HistorySettings = HistorySettings(), beside: Beside | None = None
 ) -> tuple[LoggedDecisions, HistoryCounts]:
     """The decisions of a history that can be learned from, and what was found on the way.
 
@@ -71,11 +75,16 @@ def from_history(
     those whose chosen candidate is none of the candidates. A score that is from before a candidate's language model
     changed counts for nobody.
 
+    Args:
+        reader: of the history.
+        settings: what is taken.
+        beside: reads along, so that a long history is read once.
+
     Raises:
         TooFewRowsError: nothing is left.
         HistoryError: the history cannot be read now.
     """
-    collecting = _Collecting(reader, settings)
+    collecting = _Collecting(reader, settings, beside)
     collecting.run()
     counts = collecting.counts
     candidates = (
@@ -91,11 +100,12 @@ def from_history(
 class _Collecting:
     """One pass over a history."""
 
-    def __init__(self, reader: HistoryReader, settings: HistorySettings) -> None:
+    def __init__(self, reader: HistoryReader, settings: HistorySettings, beside: Beside | None) -> None:
         self.counts = HistoryCounts()
         self.rows = LoggedRows(settings.max_rows)
         self._reader = reader
         self._settings = settings
+        self._beside = beside
         self._weights = source_weights(settings.weights)
         self._wanted = None if settings.candidates is None else frozenset(settings.candidates)
         self._reservoir = Reservoir(settings.max_rows, settings.seed)
@@ -110,6 +120,8 @@ class _Collecting:
         with bar:
             for batch in self._reader.batches(schema_hash(), since=settings.since, until=settings.until):
                 heard = heard_in(batch)
+                if self._beside is not None:
+                    self._beside(batch, heard)
                 for row in batch.decisions:
                     if reason := self._take(row, heard.get(row.id, {})):
                         counts.skipped[reason] += 1

@@ -1,9 +1,10 @@
 """The promotion gate: a challenger serves only if the log shows that it is better, and nothing speaks against it.
 
-Better means that the 95 % interval of the doubly robust difference of mean scores, over decisions that neither predictor
-was trained on, lies above 0. The design page asks that the challenger's lower end beats the champion's estimate; the
-paired difference asks the same of both estimates at once, and where the two choose alike nothing varies, so that fewer
-decisions show the same gain.
+Better means that the doubly robust difference of mean scores, over decisions that neither predictor was trained on, is
+above 0 with 95 % confidence: the question has one side. Of challengers that are exactly as good 7 % pass, measured, where
+5 would be nominal (`make bench-offpolicy`). The design page asks that the challenger's lower end beats the champion's
+estimate; the paired difference asks the same of both estimates at once, and where the two choose alike nothing varies, so
+that fewer decisions show the same gain.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def judge(
         _is_supported(gained),
         _is_better(gained),
         _is_calibrated(logged, champion, challenger),
-        _is_fast(logged, champion, challenger, gained.score),
+        _is_fast(logged, champion, challenger, gained.at_least),
         _is_spread(logged, champion, challenger),
     )
     verdict, why = _concluded(checks, gained.score)
@@ -125,9 +126,11 @@ def _is_supported(gained: Difference) -> Check:
 def _is_better(gained: Difference) -> Check:
     score = gained.score
     told = f"mean score {score.value:+.3f} [{score.low:+.3f}, {score.high:+.3f}] against the champion's"
-    if score.low > 0:
-        return Check("better", True, told)
-    return Check("better", False, f"{told}: worse" if score.high < 0 else f"{told}: that interval includes 0")
+    if gained.at_least > 0:
+        return Check("better", True, f"{told}, with 95 % confidence above {gained.at_least:+.3f}")
+    if score.high < 0:
+        return Check("better", False, f"{told}: worse")
+    return Check("better", False, f"{told}: with 95 % confidence only above {gained.at_least:+.3f}")
 
 
 def _is_calibrated(logged: LoggedDecisions, champion: Contender, challenger: Contender) -> Check:
@@ -150,7 +153,7 @@ def _is_calibrated(logged: LoggedDecisions, champion: Contender, challenger: Con
     return Check("calibration", error <= allowed, text if error <= allowed else f"{text}: more than {allowed:.3f}")
 
 
-def _is_fast(logged: LoggedDecisions, champion: Contender, challenger: Contender, score: Interval) -> Check:
+def _is_fast(logged: LoggedDecisions, champion: Contender, challenger: Contender, at_least: float) -> Check:
     """Not slower, or better by more than the seconds are worth to those who asked."""
     known = np.isfinite(np.where(logged.eligible, logged.expected_s, 0.0)).all(1)
     if not known.any():
@@ -162,7 +165,7 @@ def _is_fast(logged: LoggedDecisions, champion: Contender, challenger: Contender
         return Check("latency", True, text)
     price = float((expense_worth(logged) * (challenger.target - champion.target)).sum(1).mean())
     text = f"{text}; at the preferences that were asked for the seconds are worth {price:.3f} of score"
-    if score.low > price:
+    if at_least > price:
         return Check("latency", True, f"{text}, less than what is gained")
     return Check("latency", False, f"{text}, and the gain is not surely more than that")
 

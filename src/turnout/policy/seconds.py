@@ -170,6 +170,8 @@ def _rates(candidate: Candidate, state: CandidateState | None, machine: Resource
     first_s = speeds.first_token_s
     if first_s is None:
         first_s = _FIRST_TOKEN_S if candidate.local else _REMOTE_FIRST_TOKEN_S
+        if speeds.service_s is not None:  # no more than writing leaves of the time of whole answers
+            first_s = min(first_s, max(0.0, speeds.service_s - (speeds.answer_tokens or 0.0) / max(_SLOWEST, decode)))
     return max(_SLOWEST, decode), max(_SLOWEST, prefill), first_s
 
 

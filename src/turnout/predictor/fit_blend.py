@@ -39,9 +39,17 @@ def fit_blend(
     return Blend(offset, ngram_gain, tree_gain)
 
 
-PRIOR_SPREAD: Final = np.array([0.05, 0.05, 0.3])
-"""Standard deviations of what is believed of offset, own parts and prior before any outcome: 0, 0 and 1. The own parts have
-unit spread; what they were worth on the development pools lies between .03 and .15."""
+PRIOR_MEAN: Final = np.array([0.0, 0.05, 1.0])
+PRIOR_SPREAD: Final = np.array([0.05, 0.015, 0.3])
+"""Mean and standard deviation of what is believed of offset, own parts and prior before any outcome. The own parts have unit
+spread; on the development pools they were worth between .03 and .15. They are never worth nothing, and a few hundred
+outcomes measure their worth badly, so that a firm small belief beats a free estimate (docs/decisions.md)."""
+
+_BELIEF_ROWS: Final = 10
+"""With so many rows half of that is believed of the own parts: parts of a handful of rows are nothing but chance."""
+
+_LEAST_SPREAD, _LEAST_SUM = 0.02, 0.5
+"""Own parts that vary less are not blown up to unit spread, nor is the sum of two that cancel out."""
 
 
 def fit_blend_over(
@@ -57,15 +65,15 @@ def fit_blend_over(
     """
     n_outputs = targets.shape[1]
     counts = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
+    believed = PRIOR_MEAN * np.array([1.0, len(targets) / (len(targets) + _BELIEF_ROWS), 1.0])
     offset, ngram_gain, tree_gain, prior_gain = (np.zeros(n_outputs, np.float32) for _ in range(4))
-    believed = np.array([0.0, 0.0, 1.0])
     for output in range(n_outputs):
         ngram, tree, prior, target = (
             matrix[:, output].astype(np.float64) for matrix in (ngram_out, tree_out, prior_out, targets)
         )
-        inverse = [1.0 / part.std() if part.std() > 1e-9 else 0.0 for part in (ngram, tree)]
+        inverse = [1.0 / max(part.std(), _LEAST_SPREAD) if part.std() > 1e-9 else 0.0 for part in (ngram, tree)]
         own = ngram * inverse[0] + tree * inverse[1]
-        unit = 1.0 / own.std() if own.std() > 1e-9 else 0.0
+        unit = 1.0 / max(own.std(), _LEAST_SUM) if own.std() > 1e-9 else 0.0
         own, middle = (own - own.mean()) * unit, own.mean() * unit
         columns = np.stack([np.ones(len(own)), own, prior], axis=1)
         error = target - columns @ believed

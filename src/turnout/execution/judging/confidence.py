@@ -99,7 +99,7 @@ class ConfidenceModel:
             )
         try:
             return cls._of(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ArtifactCorruptError(f"{path} is no confidence model: {error}") from error
 
     @classmethod
