@@ -1,13 +1,11 @@
 """The gateway beside LiteLLM's proxy, both before one nginx with a fixed answer: requests a second, and what each adds.
 
-    python benchmarks/gateway.py [--rounds N] [--seconds S] [--soak MINUTES] [--litellm PYTHON]
+    python benchmarks/gateway.py [--rounds N] [--seconds S] [--litellm PYTHON]
 
 nginx, `wrk` and LiteLLM are others' programs: the first two are Debian packages, the last is installed into a virtual
 environment of its own (.venv-litellm; made once, 750 MB). One process each, routing and history on for Turnout, every
 prompt unlike all before it. Rounds go through direct, Turnout and LiteLLM in changing order; differences are taken
-within each round. The load runs on the same machine and takes its part of it.
-
-`--soak` is a run of its own: so many minutes at 80 % of what was reached, and what becomes of memory and descriptors.
+within each round. The load runs on the same machine and takes its part of it. `gateway_soak.py` loads it for long.
 """
 
 from __future__ import annotations
@@ -16,14 +14,12 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 from common import ROOT, Table, parser, report, say
 from gateway_load import first_tokens, wrk
 from gateway_servers import litellm, nginx, turnout
@@ -92,36 +88,6 @@ def _summed(kinds: dict[str, list[Figures]]) -> Figures:
     return told
 
 
-def soak(folder: Path, minutes: float) -> Figures:
-    """Long load at 80 % of what one process reaches; memory and descriptors of it and its children, once in ten seconds."""
-    with ExitStack() as stack:
-        upstream = stack.enter_context(nginx(folder))
-        port, process = stack.enter_context(turnout(folder / "soak", upstream))
-        wrk(port, AT_ONCE, 5, folder)
-        full = wrk(port, AT_ONCE, 10, folder)
-        # wrk has no rate of its own: with fewer connections and a pause of the load every second it stays below.
-        watched, samples = psutil.Process(process.pid), []
-        started_s = time.monotonic()
-        requests = 0.0
-        while (elapsed_s := time.monotonic() - started_s) < 60 * minutes:
-            part = wrk(port, AT_ONCE, 8, folder)
-            requests += part["requests"]
-            time.sleep(2)
-            everybody = [watched, *watched.children(recursive=True)]
-            samples.append(
-                {
-                    "minute": round(elapsed_s / 60, 2),
-                    "memory_mib": round(sum(one.memory_info().rss for one in everybody) / 2**20, 1),
-                    "descriptors": watched.num_fds(),
-                    "requests_per_s": round(part["requests_per_s"], 1),
-                    "p99_us": part["p99_us"],
-                }
-            )
-            if len(samples) % 6 == 0:
-                say(f"{elapsed_s / 60:.1f} of {minutes:g} minutes: {samples[-1]}")
-    return {"full_per_s": round(full["requests_per_s"], 1), "requests": requests, "errors": 0, "samples": samples}
-
-
 def verdicts(figures: Figures) -> list[tuple[str, object, object, bool]]:
     """Every aim: what it is of, the figure, the aim, whether it is reached."""
     alone, together, first = figures["alone"], figures["together"], figures["first"]
@@ -138,7 +104,7 @@ def verdicts(figures: Figures) -> list[tuple[str, object, object, bool]]:
 
 
 def tables(figures: Figures) -> list[Table]:
-    """The ways beside each other, the soak, and every aim."""
+    """The ways beside each other, and every aim."""
     made = []
     if "alone" in figures:
         rows = []
@@ -171,11 +137,6 @@ def tables(figures: Figures) -> list[Table]:
         made.append(Table("one process each, before one nginx", columns, rows, f"LiteLLM {figures['litellm']}."))
         aims = [[what, figure, aim, "yes" if reached else "NO"] for what, figure, aim, reached in figures["aims"]]
         made.append(Table("aims", ["what", "measured", "aim", "reached"], aims))
-    if "soak" in figures:
-        samples = figures["soak"]["samples"]
-        shown = [*samples[:: max(1, len(samples) // 10)], samples[-1]]
-        rows = [list(map(str, one.values())) for one in shown]
-        made.append(Table("under load for long", ["minute", "memory MiB", "descriptors", "requests/s", "µs p99"], rows))
     return made
 
 
@@ -183,17 +144,12 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds that count (default: {ROUNDS})")
     options.add_argument("--seconds", type=float, default=SECONDS, help=f"of each load (default: {SECONDS:g})")
-    options.add_argument("--soak", type=float, metavar="MINUTES", help="instead: load for so long")
     options.add_argument("--litellm", type=Path, metavar="PYTHON", default=ROOT / ".venv-litellm" / "bin" / "python")
     options = options.parse_args()
     if options.rounds < 1 or options.seconds < 1:
         raise SystemExit("one round at least, of a second at least")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if options.soak is not None:
-            figures: Figures = {"soak": soak(folder, options.soak)}
-            report("gateway_soak", options, tables(figures), figures, whole=options.soak >= 10)
-            return
         figures = measure(folder, options.rounds, options.seconds, litellm_python(options.litellm))
     figures |= {"rounds": options.rounds, "seconds": options.seconds}
     figures["aims"] = verdicts(figures)

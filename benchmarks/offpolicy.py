@@ -28,6 +28,9 @@ GATE_POOLS = ("mmlu-mixtral-gpt4", "mmlupro-llama31-sizes")
 """The pools that hold more than the 5,000 decisions of a trial."""
 
 CLOSE = 0.02
+
+NAMES = {frozenset({"training"}): "offpolicy_trials", frozenset({"coverage", "gate"}): "offpolicy_training"}
+"""Results of the two halves, where they are run apart: together they take hours."""
 Figures = dict[str, Any]
 
 
@@ -123,8 +126,14 @@ def main() -> None:
             figures["coverage"].append(coverage(truth, chosen.trials, say))
         if "gate" not in skip and pool.name in GATE_POOLS:
             figures["gate"] += gate(truth, chosen.trials, say)
-    whole = not (wanted or skip) and chosen.seeds >= SEEDS and chosen.trials >= TRIALS
-    report("offpolicy", chosen, tables(figures), figures, whole=whole)
+    whole = not wanted and chosen.seeds >= SEEDS and chosen.trials >= TRIALS
+    report(
+        NAMES.get(frozenset(skip), "offpolicy"),
+        chosen,
+        tables(figures),
+        figures,
+        whole=whole and (frozenset(skip) in NAMES or not skip),
+    )
 
 
 if __name__ == "__main__":
