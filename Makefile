@@ -11,7 +11,7 @@ BASE_BROKEN := gpt-4o-2024-08-06 mistral-large-2407 NousResearch_Hermes-2-Theta-
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow lint format types data task-model base notebooks mlflow bench bench-% clean
+.PHONY: help setup train test test-slow lint format types data task-model base notebooks mlflow lab-story bench bench-% evidence clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ $(READY): pyproject.toml $(wildcard src/turnout/kernel/*.[ch])
 
 train: $(READY) ## train on the bundled history, track in MLflow, promote a champion, route three prompts
 	@$(BIN)/turnout train --outcomes data/history.parquet --promote
+	@echo
+	@echo "for the laboratory (turnout lab up), on what its language models really answered:"
+	@TURNOUT_MODELS=state/lab/models $(BIN)/turnout train --outcomes data/lab/outcomes.parquet --promote
 	@echo
 	@$(BIN)/turnout route "write a haiku about merge conflicts" "quick question: why does our lock deadlock under failover?" "convert this to YAML: {\"port\": 8080}"
 
@@ -62,10 +65,16 @@ notebooks: $(READY) ## run the notebooks and keep their output in place
 mlflow: $(READY) ## show the tracked runs in a browser (http://127.0.0.1:5000)
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///models/mlflow.db --host 127.0.0.1
 
-bench: bench-quality bench-tasks bench-route bench-decision bench-scale bench-faults bench-overhead bench-crowd bench-reloads bench-day bench-hybrid bench-orchestration bench-chaos bench-restart bench-semantic bench-history bench-gateway bench-offpolicy bench-drift bench-kills bench-day_zero ## run every benchmark (an hour on two cores)
+lab-story: $(READY) ## play a whole life on the laboratory's models: learn, drift, learn again, roll back (ten minutes)
+	@$(BIN)/python -m turnout_pipelines.lab.story
 
-bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, faults, overhead, crowd, reloads, day, hybrid, orchestration, chaos, restart, semantic, history, gateway, offpolicy, drift, kills, day_zero
+bench: bench-quality bench-tasks bench-route bench-decision bench-scale bench-faults bench-overhead bench-crowd bench-reloads bench-day bench-hybrid bench-orchestration bench-chaos bench-restart bench-semantic bench-history bench-retrain bench-gateway bench-gateway_soak bench-offpolicy bench-drift bench-kills bench-day_zero bench-peers bench-lab ## run every benchmark (an hour on two cores)
+
+bench-%: $(READY) ## run one benchmark: quality, tasks, route, decision, scale, faults, overhead, crowd, reloads, day, hybrid, orchestration, chaos, restart, semantic, history, retrain, gateway, gateway_soak, offpolicy, drift, kills, day_zero, peers, lab
 	@$(BIN)/python benchmarks/$*.py --shared $(SHARED)
+
+evidence: $(READY) ## write docs/evidence.md from the benchmarks' results
+	@$(BIN)/python benchmarks/evidence.py
 
 clean: ## remove the virtual environment and caches, never data or models
 	@rm -rf $(VENV) src/turnout/kernel/*.so .mypy_cache .ruff_cache .pytest_cache build *.egg-info src/*.egg-info
