@@ -10,12 +10,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gateway.processes import PATIENCE_S
 from tests.gateway.world import (
     ASKS_FOR_WEATHER,
     CHATTING,
@@ -76,11 +78,16 @@ class LiteLLM:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
         self.process.stdin.flush()
-        for line in self.process.stdout:  # it likes to print things of its own
-            if line.startswith("\x00"):
-                told: dict[str, Any] = json.loads(line[1:])
-                return told
-        raise AssertionError("LiteLLM has ended")
+        limit = threading.Timer(PATIENCE_S, self.process.kill)
+        limit.start()
+        try:
+            for line in self.process.stdout:  # it likes to print things of its own
+                if line.startswith("\x00"):
+                    told: dict[str, Any] = json.loads(line[1:])
+                    return told
+        finally:
+            limit.cancel()
+        raise AssertionError("LiteLLM has ended, or was ended because it did not answer")
 
     def chat(self, dialect: str, model: str, messages: list[Any], **more: Any) -> dict[str, Any]:
         """One whole chat completion."""

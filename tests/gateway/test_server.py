@@ -157,6 +157,7 @@ def test_a_second_signal_waits_for_nobody(
 ) -> None:
     with served(tmp_path, url, workers=workers, drain_s=10 * PATIENCE_S) as running:
         address = running.url
+        assert chat(address).status == 200  # loaded, so that it is only the next answer that takes long
         slow(provider, 0.01)
         answer = Behind(lambda: chat(address, SLOW))
         is_busy(provider)
@@ -172,6 +173,7 @@ def test_a_second_signal_waits_for_nobody(
 def test_patience_ends(tmp_path: Path, url: str, provider: tuple[str, Emulator]) -> None:
     with served(tmp_path, url, drain_s=0.5) as running:
         address = running.url
+        assert chat(address).status == 200  # loaded, so that it is only the next answer that takes long
         slow(provider, 0.01)
         answer = Behind(lambda: chat(address, SLOW))
         is_busy(provider)
