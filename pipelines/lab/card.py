@@ -15,7 +15,7 @@ from typing import Final
 
 import pandas as pd
 from turnout_pipelines.lab import checkpoint
-from turnout_pipelines.lab.export import agreement, load, path_of
+from turnout_pipelines.lab.export import agreement
 from turnout_pipelines.lab.scores import right
 from turnout_pipelines.lab.sizes import SIZES
 
@@ -38,11 +38,12 @@ and real seconds on any computer. Written by `python -m turnout_pipelines.lab.ca
 
 Shape, first weights and the tasks of each training step are in `pipelines/lab`; how many steps fit into the minutes
 depends on the computer, so training again gives other files of the same kind. The small one is trained first; the others
-begin as the next smaller one, grown (`lab/growth.py`), so their minutes come on top of its. Going on is one command:
+begin as the next smaller one, grown (`lab/growth.py`), so their minutes come on top of its. Each file says how long it was
+trained, so going on from it is one command, in a fresh clone too:
 
 ```console
 $ pip install -e '.[train,lab-train]'
-$ python -m turnout_pipelines.lab.training --model large --minutes 25 --seed 2 --resume     # small 0, medium 1
+$ python -m turnout_pipelines.lab.training --model large --minutes 120 --resume     # in all
 $ python -m turnout_pipelines.lab.export && python -m turnout_pipelines.lab.card && python -m turnout_pipelines.lab.outcomes
 ```
 
@@ -92,7 +93,7 @@ def scores() -> pd.DataFrame:
     tasks = generate(_TASKS, _SEED)
     table = pd.DataFrame({"family": [task.family for task in tasks], "difficulty": [task.difficulty for task in tasks]})
     for name in SIZES:
-        size, weights = load(path_of(name))
+        size, weights = checkpoint.load(checkpoint.shipped(name))
         table[name] = right(weights, size, tasks)
     return table
 
@@ -122,7 +123,7 @@ def write(table: pd.DataFrame) -> str:
 
 def _trained(name: str) -> dict[str, str]:
     """A row of the card's first table."""
-    size, path, state = SIZES[name], path_of(name), checkpoint.read(name)
+    size, path, state = SIZES[name], checkpoint.shipped(name), checkpoint.read(name)
     agreed = agreement(path)
     return {
         "model": name,

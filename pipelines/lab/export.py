@@ -19,10 +19,10 @@ from typing import Final
 
 import torch  # type: ignore[import-not-found, unused-ignore]
 from turnout_pipelines.lab import checkpoint, gguf_file, vocabulary
+from turnout_pipelines.lab.gguf_file import Trained
 from turnout_pipelines.lab.model import Weights, greedy, logits, to_arrays
 from turnout_pipelines.lab.sizes import SIZES, Size
 
-from turnout.config.paths import models_folder
 from turnout.errors import ArtifactCorruptError, TurnoutError
 from turnout.files import write_aside
 from turnout.lab import generate
@@ -63,26 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def path_of(name: str) -> Path:
-    """Where the file of that size is shipped."""
-    return models_folder() / "lab" / f"{name}.gguf"
-
-
 def export(size: Size) -> tuple[Path, Agreement]:
     """Write the file of the last checkpoint; a file that was there stays if the engine disagrees."""
     state = checkpoint.read(size.name)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{size.name}.gguf"
-        gguf_file.write(draft, size, to_arrays(state.weights))
+        trained = Trained(state.seed, state.steps, state.seconds / 60, state.tokens)
+        gguf_file.write(draft, size, to_arrays(state.weights), trained)
         agreed = agreement(draft)
-        write_aside(path_of(size.name), draft.read_bytes())
-    return path_of(size.name), agreed
-
-
-def load(path: Path) -> tuple[Size, Weights]:
-    """A file's weights for PyTorch, float32."""
-    size, arrays = gguf_file.read(path)
-    return size, {name: torch.from_numpy(values) for name, values in arrays.items()}
+        write_aside(checkpoint.shipped(size.name), draft.read_bytes())
+    return checkpoint.shipped(size.name), agreed
 
 
 def agreement(path: Path) -> Agreement:
@@ -91,7 +81,7 @@ def agreement(path: Path) -> Agreement:
     Raises:
         ArtifactCorruptError: they disagree.
     """
-    size, weights = load(path)
+    size, weights = checkpoint.load(path)
     equal, ties, gap = 0, 0, 0.0
     with serve(path) as engine:
         for task in generate(_PROMPTS, _SEED):

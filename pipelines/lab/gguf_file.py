@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from gguf import GGUFReader, GGUFWriter, TokenType
@@ -21,12 +21,25 @@ from turnout.files import write_aside
 PREFIX: Final = "turnout-lab-"
 """What a language model's name begins with; its size follows."""
 
+_TRAINED: Final = "turnout.lab.trained."
 
-def write(path: Path, size: Size, weights: Mapping[str, np.ndarray]) -> None:
+
+class Trained(NamedTuple):
+    """How a file's weights came about; they go on from there."""
+
+    seed: int
+    steps: int
+    minutes: float
+    """Of work."""
+    tokens: int
+    """Read, padding included."""
+
+
+def write(path: Path, size: Size, weights: Mapping[str, np.ndarray], trained: Trained | None = None) -> None:
     """Write the weights, which bear their GGUF names, in the place of a file before."""
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.gguf"
-        _write(draft, size, weights)
+        _write(draft, size, weights, trained)
         write_aside(path, draft.read_bytes())
 
 
@@ -37,18 +50,34 @@ def read(path: Path) -> tuple[Size, dict[str, np.ndarray]]:
         ArtifactMissingError: there is no such file.
         ArtifactCorruptError: it is not one of the laboratory's.
     """
-    if not path.exists():
-        raise ArtifactMissingError(f"{path}: no such file; python -m turnout_pipelines.lab.export makes it")
-    try:
-        reader = GGUFReader(path)
-        size = SIZES[reader.fields["general.name"].contents().removeprefix(PREFIX)]
-    except (ValueError, KeyError, IndexError) as error:
-        raise ArtifactCorruptError(f"{path}: not a language model of the laboratory") from error
+    size, reader = _opened(path)
     # A copy: the reader's arrays are views of the file, which may be exchanged.
     return size, {tensor.name: np.array(tensor.data, np.float32) for tensor in reader.tensors}
 
 
-def _write(path: Path, size: Size, weights: Mapping[str, np.ndarray]) -> None:
+def trained(path: Path) -> Trained | None:
+    """How a file's weights came about, if it says so.
+
+    Raises:
+        ArtifactMissingError: there is no such file.
+        ArtifactCorruptError: it is not one of the laboratory's.
+    """
+    _, reader = _opened(path)
+    told = {name: reader.fields.get(_TRAINED + name) for name in Trained._fields}
+    return Trained(**{name: field.contents() for name, field in told.items() if field}) if all(told.values()) else None
+
+
+def _opened(path: Path) -> tuple[Size, Any]:
+    if not path.exists():
+        raise ArtifactMissingError(f"{path}: no such file; python -m turnout_pipelines.lab.export makes it")
+    try:
+        reader = GGUFReader(path)
+        return SIZES[reader.fields["general.name"].contents().removeprefix(PREFIX)], reader
+    except (ValueError, KeyError, IndexError) as error:
+        raise ArtifactCorruptError(f"{path}: not a language model of the laboratory") from error
+
+
+def _write(path: Path, size: Size, weights: Mapping[str, np.ndarray], trained: Trained | None) -> None:
     writer = GGUFWriter(path, "llama")
     writer.add_name(PREFIX + size.name)
     writer.add_license("apache-2.0")
@@ -63,6 +92,11 @@ def _write(path: Path, size: Size, weights: Mapping[str, np.ndarray]) -> None:
     writer.add_layer_norm_rms_eps(NORM_EPSILON)
     writer.add_vocab_size(vocabulary.VOCABULARY)
     _write_tokenizer(writer)
+    if trained:
+        writer.add_uint32(_TRAINED + "seed", trained.seed)
+        writer.add_uint32(_TRAINED + "steps", trained.steps)
+        writer.add_float32(_TRAINED + "minutes", trained.minutes)
+        writer.add_uint64(_TRAINED + "tokens", trained.tokens)
     for name, values in weights.items():
         writer.add_tensor(name, values.astype(np.float16 if values.ndim == 2 else np.float32))
     writer.write_header_to_file()

@@ -47,6 +47,13 @@ def test_weights_come_back_rounded_to_half_precision(model: Path) -> None:
         np.testing.assert_array_equal(weights[name], rounded.astype(np.float32))
 
 
+def test_a_file_says_how_its_weights_came_about(model: Path, tmp_path: Path) -> None:
+    told = gguf_file.Trained(seed=7, steps=1_234, minutes=5.5, tokens=6_000_000_000)
+    gguf_file.write(tmp_path / "told.gguf", SMALL, random_weights(SMALL), told)
+    assert gguf_file.trained(tmp_path / "told.gguf") == told
+    assert gguf_file.trained(model) is None
+
+
 def test_the_same_weights_give_the_same_file(model: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.gguf"
     gguf_file.write(again, SMALL, random_weights(SMALL))

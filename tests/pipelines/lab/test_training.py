@@ -82,6 +82,11 @@ def test_a_training_learns_resumes_and_is_exported(models: Path, capsys: pytest.
     kept = to_arrays(second.weights)
     assert all(np.allclose(values, kept[name], atol=1e-2) for name, values in weights.items())
 
+    checkpoint.path_of("small").unlink()  # as in a fresh clone: the file says how far its training was
+    again = checkpoint.read("small")
+    assert (again.seed, again.steps, again.tokens) == (3, second.steps, second.tokens)
+    assert again.seconds == pytest.approx(second.seconds, rel=1e-4)
+
 
 def test_nothing_to_resume_and_nothing_to_grow_from_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
