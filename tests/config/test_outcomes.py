@@ -49,6 +49,7 @@ outcomes:
         ("verifiers: [{name: a, command: [a]}, {name: a, command: [b]}]", "outcomes.verifiers[1].name", "named 'a'"),
         ("weights: {judge: -1}", "outcomes.weights.judge", "must be at least 0"),
         ("judge: {candidate: llama}", "outcomes.judge.candidate", "expected provider/model"),
+        ("judge: {candidate: olama/llama3.3}", "outcomes.judge.candidate", "no candidate, provider or pattern matches"),
         ("judge: {share: 0.1}", "outcomes.judge", "needs the key candidate"),
     ],
 )

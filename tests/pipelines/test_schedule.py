@@ -29,6 +29,7 @@ class World:
     def __init__(self) -> None:
         self.alarms: list[list[float] | Exception] = [[]]
         self.results: list[dict[str, Any] | Exception] = [result()]
+        self.decisions = [1_000]
         self.looked: list[dict[str, Any]] = []
         self.retrained: list[dict[str, Any]] = []
 
@@ -37,7 +38,8 @@ class World:
         found = self.alarms[min(len(self.looked), len(self.alarms)) - 1]
         if isinstance(found, Exception):
             raise found
-        return {"alarms": [{"since": since} for since in found]}
+        decisions = self.decisions[min(len(self.looked), len(self.decisions)) - 1]
+        return {"alarms": [{"since": since} for since in found], "decisions": decisions}
 
     def retrain(self, **options: Any) -> dict[str, Any]:
         self.retrained.append(options)
@@ -118,6 +120,16 @@ def test_drift_is_answered_once(
     world.alarms, world.results = alarms, results
     schedule.run(every_s=60, on_drift=True, turns=len(alarms), sleep=clock.sleep)
     assert len(world.retrained) == retrained
+
+
+def test_what_could_not_be_concluded_is_asked_again_when_half_as_much_more_is_known(
+    world: World, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.alarms, world.results = [[10.0]], [result("inconclusive"), result("promote", last_at=15.0)]
+    world.decisions = [1_000, 1_400, 1_500, 3_000]
+    schedule.run(every_s=60, on_drift=True, turns=4, sleep=clock.sleep)
+    assert len(world.retrained) == 2
+    assert capsys.readouterr().err == "drift, but hardly more is known than last time\nno drift: nothing to do\n"
 
 
 @pytest.mark.parametrize(

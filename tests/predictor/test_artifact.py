@@ -102,6 +102,16 @@ def test_folders_of_any_name_work(predictor: Predictor, tmp_path: Path, folder: 
     assert load(tmp_path / folder).candidates == predictor.candidates
 
 
+def test_what_a_killed_process_left_half_written_goes_once_it_is_old(predictor: Predictor, tmp_path: Path) -> None:
+    for name in (".arrays-0123456789ab.npz.x1y2z3", ".manifest.json.x1y2z3"):
+        (tmp_path / name).write_bytes(b"half")
+    save(predictor, tmp_path)
+    assert len(list(tmp_path.glob(".*"))) == 2  # perhaps somebody is at it
+    age(tmp_path)
+    save(predictor, tmp_path)
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_relative_folder_works(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save(predictor, Path())

@@ -142,7 +142,7 @@ def _named(owner: Node, path: Path, below: Path, targets: Targets) -> Iterator[P
 
 
 def _speakers(tree: Node, targets: Targets) -> Iterator[Problem]:
-    """Voices, ensembles and the cache name candidates; ensembles name voices."""
+    """Voices, ensembles, the judge of answers and the cache name candidates; ensembles name voices."""
     voices = (tree.child("voices") or _NOTHING).entries
     for name, voice in voices.items():
         yield from _named(voice, ("voices", name), ("candidates",), targets)
@@ -162,6 +162,10 @@ def _speakers(tree: Node, targets: Targets) -> Iterator[Problem]:
                     shown(item.content),
                     nearest(item.content, known),
                 )
+    judge: Path = ("outcomes", "judge", "candidate")
+    found = tree.at(judge)
+    if found is not None and "/" in str(found.content):  # without one it is refused already
+        yield from targets.problem(found, judge)
     embedding = tree.at(("performance", "cache", "semantic", "embedding"))
     if embedding is not None and embedding.content != "builtin":
         yield from targets.problem(embedding, ("performance", "cache", "semantic", "embedding"))

@@ -67,7 +67,8 @@ def save(predictor: Predictor, folder: Path) -> None:
     previous = _named_arrays(folder)
     write_aside(folder / name, raw)
     write_aside(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    for stale in folder.glob("arrays-*.npz"):
+    leftovers = (f".{MANIFEST}.*", ".arrays-*.npz.*")  # of a process that was killed while it wrote
+    for stale in (each for pattern in ("arrays-*.npz", *leftovers) for each in folder.glob(pattern)):
         with suppress(FileNotFoundError):
             if stale.name not in (name, previous) and stale.stat().st_mtime < time.time() - _YOUNG_S:
                 stale.unlink()
