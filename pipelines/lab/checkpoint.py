@@ -27,7 +27,8 @@ class Checkpoint:
     seconds: float = 0.0
     tokens: int = 0
     run_id: str = ""
-    loss: dict[str, float] = field(default_factory=dict)
+    wrong: dict[str, float] = field(default_factory=dict)
+    """By family; see `data.Mixture`."""
     optimizers: list[dict[str, Any]] = field(default_factory=list)
 
 

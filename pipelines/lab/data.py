@@ -55,15 +55,15 @@ def by_length(tasks: Sequence[Task], parts: int) -> list[Rows]:
 class Mixture:
     """Which tasks come next: more of the families that are not known yet, the harder ones from later on.
 
-    `loss` is each family's recent loss in nats a token.
+    `wrong` is how often each family's answers would have been wrong of late.
     """
 
-    loss: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILY_NAMES, _MOST))
+    wrong: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILY_NAMES, _MOST))
 
     def draw(self, seed: int, step: int, count: int, progress: float) -> list[Task]:
         """The tasks of a step; `progress` is the share of the training that is over."""
         chance = np.random.default_rng([seed, step])
-        weight = np.clip(list(self.loss.values()), _LEAST, _MOST)
+        weight = np.clip(list(self.wrong.values()), _LEAST, _MOST)
         hardest = 2 + min(1.0, progress / _ALL_DIFFICULTIES_FROM) * (len(DIFFICULTIES) - 2)
         families = chance.choice(len(FAMILY_NAMES), count, p=weight / weight.sum())
         difficulties = 1 + (chance.random(count) * hardest).astype(int)
@@ -73,6 +73,9 @@ class Mixture:
         ]
 
     def learn(self, tasks: Sequence[Task], losses: np.ndarray) -> None:
-        """Take note of each task's loss."""
-        for task, loss in zip(tasks, losses, strict=True):
-            self.loss[task.family] = _FORGET * self.loss[task.family] + (1 - _FORGET) * float(loss)
+        """Take note of each task's loss, nats for the whole answer: it would be said with a chance of exp(-loss).
+
+        A loss by token would pass over families of short answers: a coin's toss is a fifth of a nat a byte of `yes`.
+        """
+        for task, wrong in zip(tasks, -np.expm1(-losses), strict=True):
+            self.wrong[task.family] = _FORGET * self.wrong[task.family] + (1 - _FORGET) * float(wrong)

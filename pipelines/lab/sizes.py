@@ -40,10 +40,10 @@ SIZES: Final = {
     for size in (
         Size("small", width=96, layers=3, heads=2, feed_forward=208, learning_rate=6e-3, batch=48),
         Size(
-            "medium", width=192, layers=5, heads=4, feed_forward=416, learning_rate=2e-3, batch=96, grown_from="small"
+            "medium", width=192, layers=5, heads=4, feed_forward=416, learning_rate=4e-3, batch=64, grown_from="small"
         ),
         Size(
-            "large", width=384, layers=5, heads=8, feed_forward=832, learning_rate=8e-4, batch=128, grown_from="medium"
+            "large", width=384, layers=5, heads=8, feed_forward=832, learning_rate=2.5e-3, batch=96, grown_from="medium"
         ),
     )
 }

@@ -70,7 +70,7 @@ def train(size: Size, state: Checkpoint, seconds: float) -> Checkpoint:
     optimizers = _optimizers(state.weights, size)
     for optimizer, kept in zip(optimizers, state.optimizers, strict=False):
         optimizer.load_state_dict(kept)
-    mixture = Mixture({**Mixture().loss, **state.loss})
+    mixture = Mixture({**Mixture().wrong, **state.wrong})
     tracking.start()
     with mlflow.start_run(run_id=state.run_id or None, run_name=f"lab {size.name}") as run:
         if not state.run_id:
@@ -99,7 +99,7 @@ def _first(size: Size, seed: int) -> Checkpoint:
         return Checkpoint(fresh(size, seed), seed)
     smaller = checkpoint.read(size.grown_from)
     weights = grown(smaller.weights, SIZES[size.grown_from], size, seed)
-    return Checkpoint(weights, seed, loss=dict(smaller.loss))
+    return Checkpoint(weights, seed, wrong=dict(smaller.wrong))
 
 
 def rate(progress: float) -> float:
@@ -144,7 +144,7 @@ def _step(
         (losses.sum() / learnt).backward()
         by_row = losses.detach().sum(1).numpy()
         total += float(by_row.sum())
-        mixture.learn(part.tasks, by_row / (part.targets != NOT_LEARNT).sum(1))
+        mixture.learn(part.tasks, by_row)
         state.tokens += part.tokens.size
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -167,13 +167,13 @@ def _tell(size: Size, state: Checkpoint, loss: float) -> None:
 
 def _keep(size: Size, state: Checkpoint, optimizers: Sequence[Any], mixture: Mixture) -> None:
     """Write the checkpoint, and a point of the curves."""
-    state.loss, state.optimizers = dict(mixture.loss), [optimizer.state_dict() for optimizer in optimizers]
+    state.wrong, state.optimizers = dict(mixture.wrong), [optimizer.state_dict() for optimizer in optimizers]
     checkpoint.write(state, size.name)
     score = right(state.weights, size, generate(_CURVE_TASKS, _CURVE_SEED)).mean()
-    by_family = {f"loss_{family}": value for family, value in mixture.loss.items()}
+    by_family = {f"wrong_{family}": value for family, value in mixture.wrong.items()}
     mlflow.log_metrics({"heldout_score": float(score), **by_family}, step=state.steps)
-    told = " ".join(f"{family} {value:.2f}" for family, value in mixture.loss.items())
-    print(f"{size.name}: {score:.1%} of held-out tasks right; loss: {told}", file=sys.stderr, flush=True)
+    told = " ".join(f"{family} {value:.0%}" for family, value in mixture.wrong.items())
+    print(f"{size.name}: {score:.1%} of held-out tasks right; wrong in training: {told}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
