@@ -108,12 +108,14 @@ def test_a_challenger_and_what_drifted_are_shown() -> None:
     about = {"version": "two", "trained_at": "", "candidates": [SMALL], "since": 1.0, "problem": ""}
     against = {"mode": "shadow", "compared": 40, "agreement_share": 0.9, "canary_requests": 0}
     alarm = {"kind": "language_model", "candidate": SMALL, "since": 1.0, "text": "another one [bold]answers"}
-    told = {"challenger": about | against, "drift": {"checked_at": 1.0, "alarms": [alarm], "decisions": 9}}
+    named = {**alarm, "kind": "speed", "text": f"{SMALL} is slower"}
+    told = {"challenger": about | against, "drift": {"checked_at": 1.0, "alarms": [alarm, named], "decisions": 9}}
     console = Console(width=200)
     with console.capture() as capture:
         console.print(status_view(of_a_gateway() | told, "here"))
     assert "challenger two, shadow: chose the same in 90% of 40 in the last hour" in capture.get()
     assert f"drift, language model of {SMALL}: another one [bold]answers" in capture.get()
+    assert f"drift, speed: {SMALL} is slower" in capture.get()
 
 
 def test_figures_are_shown_once_there_are_some() -> None:

@@ -59,9 +59,9 @@ class Yard:
         return file
 
     @contextmanager
-    def gateway(self, gateway: str = "{}") -> Iterator[str]:
+    def gateway(self, gateway: str = "{}", settings: str = CALM) -> Iterator[str]:
         """A gateway for as long as the block runs; the value is its address."""
-        file, ready, stop = self.write(gateway=gateway), threading.Event(), asyncio.Event()
+        file, ready, stop = self.write(settings, gateway), threading.Event(), asyncio.Event()
         listening = socket.create_server(("127.0.0.1", self.port))
         living = serve(file, listening=listening, on_ready=lambda _: ready.set(), stop=stop)
         future = asyncio.run_coroutine_threadsafe(living, self.loop)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from jsonschema import Draft202012Validator
-from tests.gateway.plain import ask
-from tests.gateway.world import World
+from tests.gateway.learned import note_drift, put_predictors, slower
+from tests.gateway.plain import ask, chat
+from tests.gateway.world import EMBEDDER, FAST, PLAIN, World, opened, until
 
 from turnout.errors import RequestError
 from turnout.gateway import app
@@ -24,6 +25,7 @@ from turnout.gateway.ollama import requests as ollama
 from turnout.gateway.openai import requests as openai
 from turnout.gateway.openai.response_requests import response_request
 from turnout.gateway.openapi.document import document
+from turnout.predictor.fit import Fitted
 
 DOCUMENT = document()
 OPERATIONS = [
@@ -136,6 +138,77 @@ def test_an_example_follows_its_schema_and_is_answered(world: World, path: str, 
     for line in told.text.splitlines() if media_type == "text/event-stream" else ():
         if line.startswith("data: ") and line != "data: [DONE]":
             check(content["x-event-schema"], json.loads(line[6:]))
+
+
+# The status
+
+EVERYTHING_ON = """
+performance:
+  health: {interval_s: 3600, max_age_s: 7200}
+  cache: {semantic: {enabled: true, embedding: EMBEDDER}}
+history: {enabled: true}
+""".replace("EMBEDDER", f"'{EMBEDDER}'")
+
+
+@pytest.fixture
+def learned_world(tmp_path: Path, small_fitted: Fitted) -> Iterator[World]:
+    """A gateway with everything that a status can tell of."""
+    put_predictors(tmp_path, small_fitted.predictor, (FAST, PLAIN))
+    note_drift(tmp_path, slower(FAST))
+    with opened(tmp_path, EVERYTHING_ON) as world:
+        yield world
+
+
+def told_fields(schema: Mapping[str, Any], value: Any, at: str = "") -> Iterator[str]:
+    """Where each field of a value is; entries of lists, and of names that nobody knows before, are all the same."""
+    schema = plain_schema(schema)
+    if isinstance(value, list) or "additionalProperties" in schema:
+        entry = schema.get("items") or schema.get("additionalProperties", {})
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from told_fields(entry, each, f"{at}[]")
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield f"{at}.{name}"
+            yield from told_fields(schema.get("properties", {}).get(name, {}), each, f"{at}.{name}")
+
+
+def described_fields(schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
+    """Where each field of a schema is, in the same words."""
+    schema = plain_schema(schema)
+    for name, entry in schema.get("properties", {}).items():
+        yield f"{at}.{name}"
+        yield from described_fields(entry, f"{at}.{name}")
+    for way in {"items", "additionalProperties"} & schema.keys():
+        yield from described_fields(schema[way], f"{at}[]")
+
+
+def plain_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference leads to, and what something is where it is not null."""
+    while True:
+        if "$ref" in schema:
+            schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        elif "anyOf" in schema:
+            (schema,) = [each for each in schema["anyOf"] if each != {"type": "null"}]
+        else:
+            return schema
+
+
+def test_every_field_of_the_status_is_described_and_no_other(learned_world: World) -> None:
+    assert chat(learned_world.url).status == 200
+    until(lambda: None not in status_of(learned_world).values())
+    told, schema = status_of(learned_world), {"$ref": "#/components/schemas/Status"}
+    check(schema, told)
+    assert set(told_fields(schema, told)) == set(described_fields(schema))
+
+
+def test_a_status_that_knows_little_follows_its_schema(world: World) -> None:
+    told = status_of(world)
+    assert told["predictor"] is told["challenger"] is told["drift"] is None
+    check({"$ref": "#/components/schemas/Status"}, told)
+
+
+def status_of(world: World) -> Any:
+    return ask(f"{world.url}/turnout/status").json
 
 
 # Schemas against the readers

@@ -88,7 +88,8 @@ def _learned(status: Mapping[str, Any]) -> Iterator[str]:
         if (found := status.get(name)) and found.get("problem"):
             yield f"a newer {name} cannot be served: {found['problem']}"
     for alarm in (status.get("drift") or {}).get("alarms", ()):
-        candidate = f" of {alarm['candidate']}" if alarm["candidate"] else ""
+        named = not alarm["candidate"] or alarm["text"].startswith(alarm["candidate"])
+        candidate = "" if named else f" of {alarm['candidate']}"
         yield f"drift, {alarm['kind'].replace('_', ' ')}{candidate}: {alarm['text']}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from turnout.execution.leaning import KINDS
+from turnout.gateway.openapi.own_status import SCHEMAS as STATUS
 from turnout.gateway.openapi.pieces import (
     COMMON,
     COUNT,
@@ -49,9 +50,6 @@ _FEEDBACK: Final = record(
     },
     {"value": maybe(between(0, 1)), "comment": maybe(TEXT)},
 )
-_STATUS: Final = record(
-    {"candidates": {"type": "object", "additionalProperties": JSON_OBJECT}, "workers": COUNT}, {"uptime_s": NUMBER}
-)
 _LATEST: Final = record(
     {"id": TEXT, "at": NUMBER, "seconds": NUMBER, "error": TEXT, "feedback": TEXT, "prompt": maybe(TEXT)}
 )
@@ -62,7 +60,7 @@ _SLICE: Final = record(
 SCHEMAS: Final[dict[str, Any]] = {
     "Routed": _ROUTED,
     "FeedbackRequest": _FEEDBACK,
-    "Status": _STATUS,
+    **STATUS,
     "LatestRequest": _LATEST,
     "TimelineSlice": _SLICE,
     "Readiness": record({"status": TEXT}, {"candidates": COUNT}),

@@ -32,6 +32,16 @@ def between(least: float, most: float, kind: str = "number") -> Schema:
     return {"type": kind, "minimum": least, "maximum": most}
 
 
+def by_name(entry: Schema) -> Schema:
+    """An object whose fields are names that nobody knows before, each with such an entry."""
+    return {"type": "object", "additionalProperties": entry}
+
+
+def described(schema: Schema, description: str) -> Schema:
+    """It, with what its name does not say."""
+    return {**schema, "description": description}
+
+
 def words(*known: str) -> Schema:
     """One of a few words."""
     return {"type": "string", "enum": list(known)}

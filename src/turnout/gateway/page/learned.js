@@ -62,5 +62,11 @@ export function drift(found) {
 }
 
 function alarm(one) {
-  return el("li", {}, chip(KINDS[one.kind] ?? one.kind, "warn"), " ", one.candidate && el("span", { class: "candidate" }, one.candidate), one.candidate && ": ", one.text, " ", el("span", { class: "muted small" }, `since ${format.clock(one.since)}`));
+  return el("li", {}, chip(KINDS[one.kind] ?? one.kind, "warn"), " ", said(one), " ", el("span", { class: "muted small" }, `since ${format.clock(one.since)}`));
+}
+
+/** The candidate and what is said of it; most texts begin with its name already. */
+function said({ candidate, text }) {
+  if (!candidate) return text;
+  return [el("span", { class: "candidate" }, candidate), text.startsWith(candidate) ? text.slice(candidate.length) : `: ${text}`];
 }
