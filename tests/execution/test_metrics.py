@@ -159,6 +159,7 @@ def test_an_escalation_helped_when_its_answer_was_handed_out() -> None:
     both = (tried(SMALL, said=first, confidence=0.3), tried(LARGE, "escalation", said=second, confidence=0.9))
     metrics.served(served(*both, handed_out=second))
     metrics.served(served(*both, handed_out=first))
+    metrics.served(served(*both, error="cancelled"))  # nobody was answered, so nothing was answered by an escalation
     for _ in range(38):
         metrics.served(served(tried(SMALL, said=first, confidence=0.9)))
     total = metrics.snapshot().total

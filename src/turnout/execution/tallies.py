@@ -100,8 +100,8 @@ class CandidateTally:
 class Tally:
     """What came of all requests of a period.
 
-    Of the `escalated` ones `helped` were answered by the escalation, of those that `fell_back` `rescued` were answered
-    at all. In `races_won` the candidate that started later was faster.
+    Of the answered ones that were `escalated` `helped` were answered by the escalation, of those that `fell_back`
+    `rescued` were answered at all. In `races_won` the candidate that started later was faster.
     """
 
     requests: int = 0
@@ -215,7 +215,7 @@ class Tally:
                 tally.chosen += 1
                 self.helped += entry.role == "escalation"
                 self.races_won += entry.role == "race"
-        self.escalated += escalated
+        self.escalated += escalated and completion is not None
         if fell_back:
             self.fell_back += 1
             self.rescued += completion is not None

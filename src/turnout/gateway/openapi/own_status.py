@@ -174,7 +174,7 @@ _FIGURES: Final = record(
         "requests": COUNT,
         "answered": COUNT,
         "escalated": COUNT,
-        "escalated_share": maybe({**NUMBER, "minimum": 0}, "Escalated requests for each that was answered."),
+        "escalated_share": maybe(_SHARE, "Of those answered."),
         "helped": described(COUNT, "Escalations whose answer was handed out."),
         "helped_share": maybe(_SHARE, "Of those escalated."),
         "fell_back": COUNT,
