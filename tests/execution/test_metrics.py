@@ -164,7 +164,7 @@ def test_an_escalation_helped_when_its_answer_was_handed_out() -> None:
         metrics.served(served(tried(SMALL, said=first, confidence=0.9)))
     total = metrics.snapshot().total
     assert total.escalated_share == pytest.approx(0.05) and total.helped_share == 0.5
-    assert total.candidates[LARGE].answers == 2 and total.candidates[LARGE].chosen == 1
+    assert total.candidates[LARGE].answers == 3 and total.candidates[LARGE].chosen == 1
 
 
 def test_the_loser_of_a_race_keeps_its_own_call() -> None:
