@@ -43,7 +43,7 @@ SIZES: Final = {
             "medium", width=192, layers=5, heads=4, feed_forward=416, learning_rate=4e-3, batch=64, grown_from="small"
         ),
         Size(
-            "large", width=384, layers=5, heads=8, feed_forward=832, learning_rate=2.5e-3, batch=96, grown_from="medium"
+            "large", width=384, layers=5, heads=8, feed_forward=832, learning_rate=2e-3, batch=64, grown_from="medium"
         ),
     )
 }
