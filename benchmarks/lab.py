@@ -32,7 +32,7 @@ SEEDS: Final = 5
 REQUESTS: Final = 3000
 JUDGED: Final = 600
 
-PREFERENCE: Final = 0.15
+PREFERENCE: Final = 0.3
 """Of probability of success for one call to the most expensive candidate. By `lab_worth.preferred` on seed 100, before any
 seed of the five was run: of `CURVE` the preference that loses least where routing takes at most .475 of always strong's
 seconds. To be chosen again, in the same way, when a language model of the laboratory is replaced:
