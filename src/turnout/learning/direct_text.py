@@ -26,6 +26,7 @@ DENSE_SCALE: Final = 0.1
 """Penalties, and the scales that let n-grams and dense features share them; chosen on development pools."""
 
 _TOLERANCE: Final = 1e-3
+_BISECTIONS: Final = 20
 
 
 def expected_scores(logged: LoggedDecisions, row_weights: Array | None = None, *, seed: int = 0) -> Array:
@@ -39,7 +40,7 @@ def expected_scores(logged: LoggedDecisions, row_weights: Array | None = None, *
     for fold in range(FOLDS):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         expected[outside] = _expected(logged, inside, outside, row_weights)
-    return np.clip(expected, 0.0, 1.0)
+    return _within(expected, logged, folds, row_weights)
 
 
 def _expected(
@@ -69,6 +70,32 @@ def _expected(
             own = _ridge(rows, target - level.predict(rows), weight, CONTRAST_PENALTY)
             expected[:, candidate] += own.predict(held)
     return expected
+
+
+def _within(expected: Array, logged: LoggedDecisions, folds: NDArray[np.int64], row_weights: Array | None) -> Array:
+    """Expectations in [0, 1]: cut off, and moved so far that those of the known cells of other folds are right on average.
+
+    Cut off alone they would be too low for whoever is nearly always right, since only what lies above 1 is lost.
+    """
+    within = np.clip(expected, 0.0, 1.0)
+    for fold in range(FOLDS):
+        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        for candidate in range(expected.shape[1]):
+            rows, score, weight = known_cells(logged, inside, candidate, row_weights)
+            if len(score) >= MIN_CONTRAST_ROWS and weight.sum() > 0:
+                moved = _offset(expected[rows, candidate], float(np.average(score, weights=weight)), weight)
+                within[outside, candidate] = np.clip(expected[outside, candidate] + moved, 0.0, 1.0)
+    return within
+
+
+def _offset(values: Array, mean: float, weight: Array) -> float:
+    """What has to be added to values, cut off at 0 and 1, so that they have this mean; by bisection."""
+    low, high = -1.0 - float(values.max()), 1.0 - float(values.min())
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        below = np.average(np.clip(values + middle, 0.0, 1.0), weights=weight) < mean
+        low, high = (middle, high) if below else (low, middle)
+    return (low + high) / 2
 
 
 class _Design:

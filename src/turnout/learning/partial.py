@@ -31,6 +31,8 @@ MIN_SUPPORT: Final = 20
 """A candidate with fewer known scores than this is no candidate of a trained predictor: nothing of it could be told
 from the mean of all."""
 
+_TINY: Final = 1e-9
+
 Array = NDArray[np.float64]
 
 
@@ -72,8 +74,22 @@ def completed(logged: LoggedDecisions, expected: Array) -> NDArray[np.float32]:
     residual = np.where(known, np.nan_to_num(logged.scores) - expected, 0.0)
     total = trust.sum(1, keepdims=True)
     shared = (trust * residual).sum(1, keepdims=True) / np.maximum(total, 1.0)
-    filled = expected + np.where(known, np.minimum(trust, 1.0) * residual, SHARED * shared)
+    own = (trust * expected).sum(1, keepdims=True) / np.maximum(total, _TINY)
+    taken_over = np.minimum(SHARED, _room(expected, own)) * shared
+    filled = expected + np.where(known, np.minimum(trust, 1.0) * residual, taken_over)
     return np.clip(filled, 0.0, 1.0).astype(np.float32)
+
+
+def _room(expected: Array, own: Array) -> Array:
+    """The largest share of a residual around `own`, (n, 1), that moves no expectation, (n, k), out of [0, 1].
+
+    It is the same for what went well and for what went badly, so that nobody's mean moves: cut off at 1 alone, the good
+    news about a candidate that is nearly always right would be lost and the bad news kept. Two results can depend on each
+    other no more than so (Hoeffding's bound for given means).
+    """
+    up = (1.0 - expected) / np.maximum(1.0 - own, _TINY)
+    down = expected / np.maximum(own, _TINY)
+    return np.minimum(up, down)
 
 
 def recency(created_at: Array, half_life_days: float | None = HALF_LIFE_DAYS) -> Array:
