@@ -51,6 +51,15 @@ def test_rows_that_count_for_nothing_teach_nothing(expected_scores: Model) -> No
     assert abs(expected_scores(log, weights)[:, 1].mean() - 0.85) < 0.12
 
 
+def test_who_is_nearly_always_right_is_not_expected_less_often_right() -> None:
+    world = World(3000)
+    hard = world.features.dense[:, 0] > 1.5
+    results = np.where(hard[:, None], 0.3, [[0.9, 1.0]]).astype(np.float32)
+    log = replace(world.log, scores=np.where(np.isfinite(world.log.scores), results, np.nan).astype(np.float32))
+    expected = direct_text.expected_scores(log)
+    assert expected.mean(0) == pytest.approx(results.mean(0), abs=0.01)
+
+
 def test_what_is_seldom_tried_counts_more_but_not_alone() -> None:
     log = World(500, exploration=0.01).log
     _, _, weight = direct.known_cells(log, np.arange(500), 0, None)

@@ -37,6 +37,19 @@ def test_known_scores_stay_and_unknown_ones_share_their_surprise() -> None:
     assert filled[2] == pytest.approx([0.3, 0.4])
 
 
+@pytest.mark.parametrize("other", [0.02, 0.4, 0.6, 0.97, 1.0])
+@pytest.mark.parametrize("known", [0.05, 0.6, 0.99])
+def test_good_and_bad_news_together_move_nobody(known: float, other: float) -> None:
+    log = replace(
+        World(2).log,
+        scores=np.array([[1.0, np.nan], [0.0, np.nan]], np.float32),
+        weights=np.array([[1.0, 0.0], [1.0, 0.0]], np.float32),
+    )
+    good, bad = partial.completed(log, np.tile([known, other], (2, 1)))[:, 1]
+    assert 0.0 <= bad <= good <= 1.0
+    assert known * good + (1 - known) * bad == pytest.approx(other, abs=1e-6)
+
+
 def test_a_label_that_is_hardly_trusted_moves_hardly_anything() -> None:
     log = replace(
         World(1).log,
