@@ -58,7 +58,13 @@ def nginx(folder: Path) -> Iterator[int]:
     """nginx with one worker: whole answers at /v1, the same as a stream at /streamed/v1.
 
     Below /strong the other language model says that it answered: an answer by another than was asked is an error.
+
+    Raises:
+        SystemExit: it is not installed.
     """
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None:
+        raise SystemExit("nginx is needed (Debian: apt-get install nginx)")
     port = free_port()
     models = json.dumps(_MODELS)
     paths = ""
@@ -77,7 +83,7 @@ def nginx(folder: Path) -> Iterator[int]:
         "http { access_log off; keepalive_requests 100000000; keepalive_timeout 3600s;\n"
         f"server {{ listen 127.0.0.1:{port} backlog=1024;\n{paths}}} }}\n".replace("\\n", "\n")
     )
-    with _running([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(configuration)], folder / "nginx.out"):
+    with _running([program, "-c", str(configuration)], folder / "nginx.out"):
         _wait(f"http://127.0.0.1:{port}/v1/models")
         yield port
 
