@@ -74,8 +74,11 @@ def _git(*arguments: str) -> str:
 
 
 def _command() -> str:
-    script = Path(sys.argv[0]).resolve()
-    return shlex.join(["python", str(script.relative_to(ROOT)), *sys.argv[1:]])
+    script, said = Path(sys.argv[0]).resolve(), sys.argv[1:]
+    if "--results" in said:  # where it is written says nothing of what was measured
+        at = said.index("--results")
+        del said[at : at + 2]
+    return shlex.join(["python", str(script.relative_to(ROOT)), *said])
 
 
 def report(name: str, options: argparse.Namespace, tables: Sequence[Table], figures: Any, *, whole: bool) -> None:

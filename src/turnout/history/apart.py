@@ -8,20 +8,16 @@ never outlives the process that wants it.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 from turnout.errors import HistoryError, TurnoutError
 from turnout.history.intake import Intake, Settle
 from turnout.history.segments import read_lines
 from turnout.history.store import Store
-
-NICENESS: Final = 10
-"""Where there are fewer cores than work, requests come first; what waits to be brought in is safe in its file."""
 
 
 class ApartIntake(Intake):
@@ -137,8 +133,6 @@ def main() -> None:
     # Whoever stops everybody at once, by Ctrl-C or a service manager, must not stop this one before its last job.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    if sys.platform != "win32":
-        os.nice(NICENESS)
 
     def tell(news: dict[str, Any]) -> None:
         sys.stdout.write(f"{json.dumps(news)}\n")
