@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -86,8 +87,7 @@ class Run:
             EngineError: the model was unloaded or its context overflowed; pieces made before were yielded.
         """
         await self._start()
-        finished = False
-        try:
+        with self._closed():
             await self._prefill(prompt_tokens)
             start = self._clock.now()
             rate = self.instance.model.decode_tokens_per_s
@@ -98,13 +98,6 @@ class Run:
                 self._counters.tokens += 1
                 self.decode_s = max(self._clock.now() - start, self.tokens / rate)
                 yield piece
-            finished = True
-        except EngineError:
-            finished = True
-            self._counters.generations_failed += 1
-            raise
-        finally:
-            self.close(finished)
 
     async def relay(self, pieces: AsyncIterable[T]) -> AsyncGenerator[T, None]:
         """Yield what a real engine makes, as it makes it; until the first piece it reads the prompt.
@@ -113,8 +106,7 @@ class Run:
             EngineError: the engine failed, or the model was unloaded.
         """
         await self._start()
-        finished = False
-        try:
+        with self._closed():
             start = self._clock.now()
             async for piece in pieces:
                 if not self.tokens:
@@ -125,6 +117,13 @@ class Run:
                 self._counters.tokens += 1
                 self.decode_s = self._clock.now() - start - self.prefill_s
                 yield piece
+
+    @contextmanager
+    def _closed(self) -> Iterator[None]:
+        """Close it at the end of the block, as unfinished where whoever listens has gone."""
+        finished = False
+        try:
+            yield
             finished = True
         except EngineError:
             finished = True
