@@ -139,8 +139,10 @@ def estimate(logged: LoggedDecisions, target: Array, model: Array, *, seed: int 
         "dr": (point[3] / n, sums[3] / n),
     }
     support = _support(seen)
+    # What makes the sum of inverse propensities are the weighted rewards: a weight on a failure adds nothing to it.
+    effective = {"direct": float(n), "ips": _effective(weighted)}
     intervals = {
-        name: _interval(float(value), drawn, n if name == "direct" else support.effective_rows)
+        name: _interval(float(value), drawn, effective.get(name, support.effective_rows))
         for name, (value, drawn) in means.items()
     }
     return Estimate(**intervals, support=support)
@@ -193,8 +195,7 @@ def difference(
 def _support(seen: Evidence) -> Support:
     """How far the rows can speak, judged by the weights with which they do."""
     weight, scored = seen.weight, int(seen.scored.sum())
-    total = float(weight.sum())
-    effective = total**2 / float((weight**2).sum()) if total > 0 else 0.0
+    effective = _effective(weight)
     unsupported = float(seen.unsupported.mean()) if len(weight) else 0.0
     problem = ""
     if unsupported > MAX_UNSUPPORTED:
@@ -215,6 +216,12 @@ def _support(seen: Evidence) -> Support:
         clipped=float(seen.clipped.sum() / max(scored, 1)),
         problem=problem,
     )
+
+
+def _effective(parts: Array) -> float:
+    """How many equal parts would vary as much as these (Kish 1965)."""
+    total = float(parts.sum())
+    return total**2 / float((parts**2).sum()) if total > 0 else 0.0
 
 
 def _scored_share(logged: LoggedDecisions) -> Array:
