@@ -117,6 +117,7 @@ def whole_log(
         predicted=predicted.astype(np.float32),
         expected_s=expected,
         seconds=seconds,
+        answer_tokens=np.full((n, k), np.nan, np.float32),
         preference=np.full(n, "balanced", dtype=object),
         predictor=np.full(n, "champion", dtype=object),
     )

@@ -102,7 +102,7 @@ def small_table(history: Path) -> OutcomeTable:
 
     table = read_outcomes([history])
     rows = np.linspace(0, len(table.prompts) - 1, SMALL_PROMPTS).astype(int)
-    frames = (table.prompts, table.scores, table.seconds, table.cost_usd)
+    frames = (table.prompts, table.scores, table.seconds, table.cost_usd, table.answer_tokens)
     return OutcomeTable(*(frame.iloc[rows] for frame in frames), fingerprint="small")
 
 

@@ -45,8 +45,7 @@ def make_table() -> MakeTable:
             "group": list(groups or index),
         }
         unknown = pd.DataFrame(np.nan, index=index, columns=columns, dtype=np.float32)
-        return OutcomeTable(
-            pd.DataFrame(about, index=index), pd.DataFrame(scores, index, columns), unknown, unknown, "made for a test"
-        )
+        whole = pd.DataFrame(scores, index, columns)
+        return OutcomeTable(pd.DataFrame(about, index=index), whole, unknown, unknown, unknown, "made for a test")
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def test_a_groups_own_scores_never_reach_its_predictions(table: OutcomeTable, ju
     rows = np.flatnonzero(table.prompts["group"] == "task 7")
     turned = table.scores.copy()
     turned.iloc[rows] = 1 - turned.iloc[rows]
-    after = judge(OutcomeTable(table.prompts, turned, table.seconds, table.cost_usd, ""))
+    after = judge(replace(table, scores=turned))
     np.testing.assert_array_equal(after.fold, judged.fold)
     own_fold = judged.fold == judged.fold[rows[0]]
     np.testing.assert_array_equal(after.p_success[own_fold], judged.p_success[own_fold])
@@ -159,7 +160,7 @@ def test_another_seed_deals_other_folds(table: OutcomeTable, judged: Evaluation)
 def test_known_features_stay_beside_their_prompts_when_some_are_left_out(table: OutcomeTable) -> None:
     scores = table.scores.copy()
     scores.iloc[::7, :2] = np.nan
-    holes = OutcomeTable(table.prompts, scores, table.seconds, table.cost_usd, "")
+    holes = replace(table, scores=scores)
     features = extract_all(table.prompts["prompt"].tolist(), quiet=True)
     with_features = judge(holes, features=features)
     assert len(with_features.prompt_ids) == 160 - len(range(0, 160, 7))
@@ -169,7 +170,7 @@ def test_known_features_stay_beside_their_prompts_when_some_are_left_out(table: 
 def test_prompts_with_a_hole_are_predicted_but_not_judged(table: OutcomeTable) -> None:
     scores = table.scores.copy()
     scores.iloc[::2, 0] = np.nan
-    judged = judge(OutcomeTable(table.prompts, scores, table.seconds, table.cost_usd, ""))
+    judged = judge(replace(table, scores=scores))
     assert np.isfinite(judged.p_success).all()
     assert judged.figures["accuracy_cheapest"].value == pytest.approx(scores.iloc[1::2, 0].mean())
 
@@ -177,6 +178,6 @@ def test_prompts_with_a_hole_are_predicted_but_not_judged(table: OutcomeTable) -
 def test_other_models_are_used_only_where_allowed(table: OutcomeTable, judged: Evaluation) -> None:
     without = table.scores[list(PAIR)]
     nan = table.seconds[list(PAIR)]
-    alone = judge(OutcomeTable(table.prompts, without, nan, nan, ""))
+    alone = judge(OutcomeTable(table.prompts, without, nan, nan, nan, ""))
     np.testing.assert_array_equal(judge(table, use_other_models=False).p_success, alone.p_success)
     assert (judged.p_success != alone.p_success).any()

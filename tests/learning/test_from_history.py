@@ -77,7 +77,7 @@ def test_everything_that_is_known_of_a_decision_is_in_its_row(learn: Learn) -> N
     logged, counts = learn(
         [
             first,
-            attempt(first.id, chosen=True, queue_s=0.5, load_s=1.0, total_s=3.5),
+            attempt(first.id, chosen=True, queue_s=0.5, load_s=1.0, total_s=3.5, completion_tokens=40),
             outcome(first.id, score=0.25, weight=0.5),
             second,
             outcome(second.id, candidate=LARGE, source="judge"),
@@ -91,6 +91,7 @@ def test_everything_that_is_known_of_a_decision_is_in_its_row(learn: Learn) -> N
     np.testing.assert_array_equal(logged.predicted, np.array([[0.75, np.nan]] * 2, np.float32))
     np.testing.assert_array_equal(logged.expected_s, np.array([[1.5, np.nan]] * 2, np.float32))
     np.testing.assert_array_equal(logged.seconds, np.array([[2.0, np.nan], [np.nan, np.nan]], np.float32))
+    np.testing.assert_array_equal(logged.answer_tokens, np.array([[40.0, np.nan], [np.nan, np.nan]], np.float32))
     assert logged.preference.tolist() == ["balanced"] * 2 and logged.predictor.tolist() == ["v1"] * 2
     made = extract("explain number 1")
     np.testing.assert_array_equal(logged.features.dense[0], made.vector)

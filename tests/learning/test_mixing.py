@@ -24,7 +24,7 @@ def table(folder: Path, models: tuple[str, ...], seconds: float | None = None) -
     ]
     frame = pd.DataFrame(rows)
     if seconds is not None:
-        frame["latency_s"] = seconds
+        frame["latency_s"], frame["completion_tokens"] = seconds, 100 * seconds
     frame.to_csv(folder / "table.csv", index=False)
     return folder / "table.csv"
 
@@ -37,6 +37,7 @@ def test_rows_of_both_stand_one_after_the_other(tmp_path: Path) -> None:
     assert not set(both.groups[:200]) & set(both.groups[200:])
     assert both.weights is not None and both.weights[200:].tolist() == [1.0] * 40
     assert both.seconds is not None and np.isnan(both.seconds[:200]).all() and (both.seconds[200:] == 2.0).all()
+    assert both.answer_tokens is not None and (both.answer_tokens[200:] == 200.0).all()
 
 
 def test_a_candidate_that_the_table_does_not_know_is_filled(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def write(path: Path, table: Sequence[dict[str, Any]]) -> Path:
 
 
 def assert_equal(one: OutcomeTable, other: OutcomeTable) -> None:
-    for name in ("prompts", "scores", "seconds", "cost_usd"):
+    for name in ("prompts", "scores", "seconds", "cost_usd", "answer_tokens"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
     assert one.fingerprint == other.fingerprint
 
@@ -71,6 +71,7 @@ def assert_equal(one: OutcomeTable, other: OutcomeTable) -> None:
 # Three formats
 
 
+MEASURED = ("score", "latency_s", "cost_usd", "completion_tokens")
 FULL = {
     "dataset": ["mmlu.law", "mmlu.law", "01", "01", "1", "1"],
     "group": ["g1", "g1", "g2", "g2", "01", "01", "1", "1"],
@@ -98,6 +99,7 @@ def test_the_table_holds_what_was_written(tmp_path: Path, suffix: str) -> None:
     assert table.seconds.loc["000"].tolist() == [0.5, 1.25]
     assert np.isnan(table.seconds.loc["001", "007"])
     assert table.cost_usd.loc["011", "7"] == 0.0078125
+    assert (table.answer_tokens == 5).all(axis=None)
     assert table.prompts.loc["001", ["dataset", "group"]].tolist() == ["01", "g2"]
     assert len(table.fingerprint) == 16
 
@@ -244,12 +246,12 @@ def test_datasets_are_chosen_by_prefix(tmp_path: Path, prefixes: list[str], expe
     assert set(read_outcomes([path], prefixes).prompts["dataset"]) == (set(names) if expected is None else expected)
 
 
-@pytest.mark.parametrize("column", ["prompt", "dataset", "group", "score", "latency_s", "cost_usd", "model"])
+@pytest.mark.parametrize("column", ["prompt", "dataset", "group", *MEASURED, "model"])
 def test_the_fingerprint_changes_with_every_part(tmp_path: Path, column: str) -> None:
     table = rows(**FULL)
     before = read_outcomes([write(tmp_path / "a.parquet", table)]).fingerprint
     for row in table[:2] if column == "prompt" else [row for row in table if row["model"] == "7"]:
-        row[column] = 0.25 if column in ("score", "latency_s", "cost_usd") else f"other {column}"
+        row[column] = 0.25 if column in MEASURED else f"other {column}"
     for row in table:
         row["group"] = "one group for all" if column == "group" else row["group"]
         row["dataset"] = "one dataset for all" if column == "dataset" else row["dataset"]

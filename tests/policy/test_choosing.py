@@ -79,6 +79,7 @@ def chosen(
     novelty: float = 0.0,
     seconds: list[float] | None = None,
     cost: list[float] | None = None,
+    tokens: list[float] | None = None,
     **routing: Any,
 ) -> Choice:
     """A choice with a predictor that says `p`; None for no predictor."""
@@ -87,8 +88,8 @@ def chosen(
     predictor = prediction = None
     if p is not None:
         predictor = SimpleNamespace(candidates=tuple(p), novelty_limit=0.5)
-        columns = (None if column is None else np.array(column, np.float32) for column in (seconds, cost))
-        prediction = Prediction(np.array(list(p.values())), *columns, novelty)
+        columns = [None if column is None else np.array(column, np.float32) for column in (seconds, cost, tokens)]
+        prediction = Prediction(np.array(list(p.values())), columns[0], columns[1], novelty, columns[2])
     case = Case(request, extract(request), predictor, prediction, preference, Hints())  # type: ignore[arg-type]
     return choose(case, policy.moment(snapshot, tuple(p or ())), turn)
 
@@ -334,6 +335,15 @@ def test_live_seconds_go_before_learned_ones() -> None:
     choice = chosen(snapshot=seen(state(SMALL)), seconds=[100.0, 1.0, 1.0, 1.0])
     assert entry(choice, SMALL).expected_s == entry(choice, SMALL).expected.total_s < 100  # type: ignore[union-attr]
     assert entry(choice, LARGE).expected_s == 1 and entry(choice, LARGE).expected is None
+
+
+def test_whose_answers_are_learned_to_be_long_takes_longer_and_costs_more() -> None:
+    snapshot = seen(*map(state, ALL))
+    plain, wordy = (chosen(snapshot=snapshot, tokens=[100.0, 100.0, 100.0, length]) for length in (100.0, 300.0))
+    before, after = (entry(choice, ALL[3]).expected for choice in (plain, wordy))
+    assert before is not None and after is not None
+    assert after.decode_s == pytest.approx(3 * before.decode_s) and after.prefill_s == before.prefill_s
+    assert entry(plain, SMALL).expected == entry(wordy, SMALL).expected
 
 
 def test_evicting_counts_where_it_is_charged() -> None:

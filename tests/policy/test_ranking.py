@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,9 +50,28 @@ def test_what_nobody_learned_of_has_the_mean_chance() -> None:
 def test_what_is_measured_now_goes_before_what_was_learned() -> None:
     now = ExpectedSeconds(1, 2, 3, 4, 0, measured=True)
     (ranked,) = rank(entries(ONE, expected=now, cost=0.5), case(), "balanced")
-    assert (ranked.expected, ranked.expected_s, ranked.cost_usd) == (now, 10, 0.5)
+    assert (ranked.expected, ranked.expected_s, ranked.cost_usd) == (replace(now, learned_s=2.0), 10, 0.5)
     (ranked,) = rank(entries(ONE), case(), "balanced")
     assert (ranked.expected, ranked.expected_s, ranked.cost_usd) == (None, 2, None)
+
+
+class Steady:
+    """Everything takes three times as long as history says."""
+
+    def factor(self, _: str) -> float:
+        return 3.0
+
+
+def test_at_a_known_tempo_history_tells_what_this_prompt_takes() -> None:
+    now = ExpectedSeconds(1, 2, 3, 4, 0, measured=True)
+    at_tempo = case()._replace(tempo=Steady())  # type: ignore[arg-type]
+    (ranked,) = rank(entries(ONE, expected=now), at_tempo, "balanced")
+    assert ranked.expected_s == pytest.approx(1 + 2 + 3 * 2)
+    assert ranked.expected is not None and ranked.expected.decode_s == pytest.approx(3 * 2 * 4 / 7)
+    (shortened,) = rank([Entry(ONE, now, None, 0.5)], at_tempo, "balanced")
+    assert shortened.expected_s == pytest.approx(1 + 2 + 3), "half of it is known or not wanted"
+    (unlearned,) = rank(entries(NEW, expected=now), at_tempo, "balanced")
+    assert unlearned.expected == now
 
 
 def test_a_short_follow_up_inherits_chances() -> None:

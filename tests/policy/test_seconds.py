@@ -141,6 +141,14 @@ def test_what_a_candidate_was_seen_to_write_shifts_the_guess_and_never_beyond_th
     assert expected_seconds(ONE, state(long), bound).decode_s == pytest.approx(usual.decode_s)
 
 
+def test_a_learned_length_stands_for_itself_within_the_limit() -> None:
+    wordy = Pace.of(ONE, state(replace(MEASURED, answer_tokens=9000, measurements=9)))
+    rate = MEASURED.decode_tokens_per_s
+    assert rate is not None
+    assert wordy.expected(NEEDS, answer_tokens=50).decode_s == pytest.approx(50 / rate)
+    assert wordy.expected(replace(NEEDS, most_answer_tokens=20), answer_tokens=50).decode_s == pytest.approx(20 / rate)
+
+
 # Prefill and decode
 
 

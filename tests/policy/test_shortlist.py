@@ -232,6 +232,17 @@ def test_who_knows_the_conversation_reads_only_what_is_new() -> None:
     knowing, other = entries[SMALL].expected, entries[LARGE].expected
     assert knowing is not None and other is not None
     assert other.prefill_s - knowing.prefill_s == pytest.approx(900 / 500)
+    assert entries[LARGE].share == 1.0
+    assert entries[SMALL].share == pytest.approx(knowing.answer_s / other.answer_s), "of one that has to read it all"
+
+
+def test_an_answer_that_may_not_be_long_takes_its_share_of_one_that_may() -> None:
+    (free, _), (cut, _) = (
+        listed(seen(state(SMALL)), needs=replace(NEEDS, most_answer_tokens=most)) for most in (None, 40)
+    )
+    whole, part = free[SMALL].expected, cut[SMALL].expected
+    assert whole is not None and part is not None and part.decode_s < whole.decode_s
+    assert (free[SMALL].share, cut[SMALL].share) == (1.0, pytest.approx(part.answer_s / whole.answer_s))
 
 
 def test_what_another_candidate_of_the_provider_runs_is_waited_for_where_the_provider_takes_one_at_a_time() -> None:

@@ -81,6 +81,7 @@ def plant() -> Plant:
             np.arange(n),
             seconds if measured else None,
             (seconds * 1e-3).astype(np.float32) if measured else None,
+            answer_tokens=(seconds * 50).astype(np.float32) if measured else None,
         )
         return data, hard
 

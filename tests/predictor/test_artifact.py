@@ -32,6 +32,7 @@ def assert_same(first: Predictor, second: Predictor) -> None:
         np.testing.assert_array_equal(one.p_success, other.p_success)
         np.testing.assert_array_equal(one.seconds, other.seconds)
         np.testing.assert_array_equal(one.cost_usd, other.cost_usd)
+        np.testing.assert_array_equal(one.answer_tokens, other.answer_tokens)
         assert one.novelty == other.novelty
 
 
@@ -57,11 +58,12 @@ def test_a_loaded_predictor_predicts_the_same(predictor: Predictor, tmp_path: Pa
     assert_same(load(tmp_path / "champion"), predictor)
 
 
-@pytest.mark.parametrize("missing", ["seconds", "cost_usd"])
+@pytest.mark.parametrize("missing", ["seconds", "cost_usd", "answer_tokens"])
 def test_a_predictor_without_an_expense_stays_without_it(predictor: Predictor, tmp_path: Path, missing: str) -> None:
     save(replace(predictor, **{missing: None}), tmp_path)
     found = load(tmp_path).predict(extract("sort imports"))
-    assert (found.seconds is None, found.cost_usd is None) == (missing == "seconds", missing == "cost_usd")
+    for name in ("seconds", "cost_usd", "answer_tokens"):
+        assert (getattr(found, name) is None) == (name == missing)
 
 
 def test_saving_what_was_loaded_gives_the_same_bytes(predictor: Predictor, tmp_path: Path) -> None:

@@ -202,7 +202,8 @@ def extreme(predictor: Predictor, factor: float) -> Features:
 def test_expected_expense_stays_within_what_was_measured(plant: Plant, predictor: Predictor, factor: float) -> None:
     data, _ = plant()
     found = predictor.predict(extreme(predictor, factor))
-    for values, measured in ((found.seconds, data.seconds), (found.cost_usd, data.cost_usd)):
+    for name in ("seconds", "cost_usd", "answer_tokens"):
+        values, measured = getattr(found, name), getattr(data, name)
         assert values is not None and measured is not None and np.isfinite(values).all()
         assert (values >= measured.min(0) * 0.9999).all() and (values <= measured.max(0) * 1.0001).all()
 
@@ -215,6 +216,14 @@ def test_expected_seconds_are_near_the_mean_of_what_was_measured(plant: Plant, p
     np.testing.assert_allclose(on_easy, data.seconds[~hard].mean(0), rtol=0.3)
 
 
+def test_what_takes_longer_to_write_is_expected_to_be_longer(plant: Plant, predictor: Predictor) -> None:
+    data, hard = plant()
+    prompts = ["deadlock consensus failover the thing", "rename variable json please the file"]
+    on_hard, on_easy = (predictor.predict(extract(prompt)).answer_tokens for prompt in prompts)
+    np.testing.assert_allclose(on_hard, data.answer_tokens[hard].mean(0), rtol=0.3)
+    np.testing.assert_allclose(on_easy, data.answer_tokens[~hard].mean(0), rtol=0.3)
+
+
 @pytest.mark.parametrize("seconds", ["none", "all missing", "all free"])
 def test_expense_that_was_never_measured_is_not_made_up(plant: Plant, seconds: str) -> None:
     data, _ = plant(40, measured=False)
@@ -223,8 +232,10 @@ def test_expense_that_was_never_measured_is_not_made_up(plant: Plant, seconds: s
         "all missing": np.full((40, 2), np.nan, np.float32),
         "all free": np.zeros((40, 2), np.float32),
     }
-    found = fit(replace(data, seconds=empty[seconds], cost_usd=empty[seconds])).predictor.predict(extract("deadlock"))
-    assert found.seconds is None and found.cost_usd is None
+    found = fit(
+        replace(data, seconds=empty[seconds], cost_usd=empty[seconds], answer_tokens=empty[seconds])
+    ).predictor.predict(extract("deadlock"))
+    assert found.seconds is None and found.cost_usd is None and found.answer_tokens is None
 
 
 def test_a_free_candidate_beside_a_paid_one_costs_nothing(plant: Plant) -> None:

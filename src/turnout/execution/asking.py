@@ -210,4 +210,4 @@ class _Track:
 
 def _answer_s(entry: Ranked) -> float | None:
     """Seconds that the answer itself should take, from its slot to its end."""
-    return None if entry.expected is None else entry.expected.prefill_s + entry.expected.decode_s
+    return None if entry.expected is None else entry.expected.answer_s

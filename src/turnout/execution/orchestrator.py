@@ -228,7 +228,9 @@ class Orchestrator:
         return run
 
     def _ended(self, asked: Asked, completion: Completion) -> Completion:
-        """What a conversation remembers, and the caller's own words back."""
+        """What it took, what a conversation remembers, and the caller's own words back."""
+        if completion.decision is not None:
+            self.router.took(completion.decision, completion.tried)
         if asked.hints.conversation:
             self.router.answered(asked.hints.conversation, completion.candidate)
         return replace(completion, metadata=asked.metadata) if asked.metadata else completion

@@ -18,7 +18,18 @@ _DECISION: Final = (
     *("predictor", "prompt_hash", "features_schema"),
 )
 _CHILDREN: Final = {
-    attempts: ("decision_id", "candidate", "error", "confidence", "signals", "chosen", "queue_s", "load_s", "total_s"),
+    attempts: (
+        "decision_id",
+        "candidate",
+        "error",
+        "confidence",
+        "signals",
+        "chosen",
+        "queue_s",
+        "load_s",
+        "total_s",
+        "completion_tokens",
+    ),
     outcomes: ("decision_id", "candidate", "source", "score", "weight"),
     feedback: ("decision_id", "kind", "value"),
 }
@@ -30,7 +41,7 @@ class Batch:
 
     decisions: id, created_at, conversation, preference, candidate, propensity, decided_by, ranking, predictor,
     prompt_hash, features_schema; features of the schema that was asked for, else prompt, as far as either is kept.
-    attempts: decision_id, candidate, error, confidence, signals, chosen, queue_s, load_s, total_s.
+    attempts: decision_id, candidate, error, confidence, signals, chosen, queue_s, load_s, total_s, completion_tokens.
     outcomes: decision_id, candidate, source, score, weight. feedback: decision_id, kind, value.
     """
 

@@ -76,11 +76,19 @@ def training_data(
     if use_other_models:
         others = table.scores.drop(columns=list(candidates)).to_numpy(np.float32)
         scores = denoise(scores, others, groups)
-    seconds, cost_usd = (
+    seconds, cost_usd, answer_tokens = (
         frame[list(candidates)].to_numpy(np.float32) if frame[list(candidates)].notna().any(axis=None) else None
-        for frame in (table.seconds, table.cost_usd)
+        for frame in (table.seconds, table.cost_usd, table.answer_tokens)
     )
     known = np.where(np.isnan(told), np.float32(np.nan), scores) if np.isnan(told).any() else None
     return TrainingData(
-        tuple(candidates), features.dense, features.ngrams, scores, groups, seconds, cost_usd, None, known
+        tuple(candidates),
+        features.dense,
+        features.ngrams,
+        scores,
+        groups,
+        seconds,
+        cost_usd,
+        known=known,
+        answer_tokens=answer_tokens,
     )

@@ -187,14 +187,23 @@ class _Collecting:
         cells = {}
         for entry in row.ranking or ():
             candidate = entry["candidate"]
-            cells[candidate] = [1.0, _UNKNOWN, 0.0, _learned(entry), _number(entry.get("expected_s")), _UNKNOWN]
+            cells[candidate] = [
+                1.0,
+                _UNKNOWN,
+                0.0,
+                _learned(entry),
+                _number(entry.get("expected_s")),
+                _UNKNOWN,
+                _UNKNOWN,
+            ]
             if (cost := entry.get("cost_usd")) is not None:
                 self._cost_usd.add(candidate, cost)
         for candidate in {row.candidate, *heard}:
             was_open = float(candidate == row.candidate)  # others are in the ranking, if they could have been chosen
-            cell = cells.setdefault(candidate, [was_open, _UNKNOWN, 0.0, _UNKNOWN, _UNKNOWN, _UNKNOWN])
+            cell = cells.setdefault(candidate, [was_open, _UNKNOWN, 0.0, _UNKNOWN, _UNKNOWN, _UNKNOWN, _UNKNOWN])
             if row.created_at >= self._changed_at.get(candidate, 0.0):
-                cell[5] = _number(heard.get(candidate, _NOBODY).answered_s)
+                one = heard.get(candidate, _NOBODY)
+                cell[5], cell[6] = _number(one.answered_s), _number(one.answer_tokens)
             if (label := labels.get(candidate)) is not None:
                 cell[1], cell[2] = label
         if self._wanted is not None:

@@ -21,7 +21,8 @@ from turnout.learning.labels import (
 
 @dataclass(slots=True)
 class Heard:
-    """Of one candidate on one decision. `answered_s` is None where it gave no answer, or nobody knows how long it took.
+    """Of one candidate on one decision. `answered_s` is None where it gave no answer, or nobody knows how long it took;
+    `answer_tokens` likewise.
 
     An answer takes from its slot to its end: how long it waited and was loaded says nothing of candidate and prompt.
     """
@@ -31,6 +32,7 @@ class Heard:
     confidence: float | None = None
     answered: bool = False
     answered_s: float | None = None
+    answer_tokens: float | None = None
 
     def label(self, weights: Mapping[str, float]) -> Label | None:
         """All signals as one; a failure counts once, and only where the candidate did not answer after all."""
@@ -79,6 +81,7 @@ def _attempt(heard: Heard, row: Any) -> None:
         return
     heard.answered = True
     heard.confidence = row.confidence
+    heard.answer_tokens = row.completion_tokens or None
     if row.total_s is not None:
         answered_s = row.total_s - (row.queue_s or 0.0) - (row.load_s or 0.0)
         heard.answered_s = answered_s if answered_s >= 0.0 else None

@@ -27,7 +27,7 @@ class LoggedDecisions:
     scores : float32 (n, k) in [0, 1], NaN where unknown. weights : float32 (n, k), how far a score can be trusted, 0
     where it is unknown.
     predicted : float32 (n, k), the chance of success as it was predicted then, NaN where nothing was.
-    expected_s : float32 (n, k), seconds expected then, NaN where unknown. seconds : float32 (n, k), measured.
+    expected_s : float32 (n, k), seconds expected then, NaN where unknown. seconds, answer_tokens : float32 (n, k), measured.
     preference : str objects (n,). predictor : str objects (n,), the version that decided.
     """
 
@@ -45,6 +45,7 @@ class LoggedDecisions:
     predicted: NDArray[np.float32]
     expected_s: NDArray[np.float32]
     seconds: NDArray[np.float32]
+    answer_tokens: NDArray[np.float32]
     preference: NDArray[np.object_]
     predictor: NDArray[np.object_]
 
@@ -104,6 +105,7 @@ def from_scores(
         predicted=nothing,
         expected_s=nothing,
         seconds=nothing,
+        answer_tokens=nothing,
         preference=np.full(n, "balanced", dtype=object),
         predictor=np.full(n, "", dtype=object),
     )

@@ -20,10 +20,10 @@ from turnout.learning.groups import group_rows
 from turnout.learning.logged import LoggedDecisions
 from turnout.learning.ngram_store import NgramStore
 
-CELL: Final = ("eligible", "score", "weight", "predicted", "expected_s", "seconds")
+CELL: Final = ("eligible", "score", "weight", "predicted", "expected_s", "seconds", "answer_tokens")
 """What is kept of each (row, candidate)."""
 
-_EMPTY: Final = np.array([0.0, np.nan, 0.0, np.nan, np.nan, np.nan], np.float32)
+_EMPTY: Final = np.array([0.0, np.nan, 0.0, np.nan, np.nan, np.nan, np.nan], np.float32)
 _ROW: Final = np.dtype(
     [
         ("created_at", "f8"),
@@ -118,6 +118,7 @@ class LoggedRows:
             predicted=cells["predicted"],
             expected_s=cells["expected_s"],
             seconds=cells["seconds"],
+            answer_tokens=cells["answer_tokens"],
             preference=words[order, 1],
             predictor=words[order, 2],
         )

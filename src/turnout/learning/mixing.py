@@ -32,6 +32,7 @@ def of_table(table: OutcomeTable, candidates: Sequence[str], *, quiet: bool = Fa
         _with_columns(kept.scores, candidates),
         _with_columns(kept.seconds, candidates),
         _with_columns(kept.cost_usd, candidates),
+        _with_columns(kept.answer_tokens, candidates),
         kept.fingerprint,
     )
     features = extract_all(whole.prompts["prompt"].tolist(), quiet=quiet)
@@ -57,6 +58,7 @@ def mixed(data: TrainingData, more: TrainingData) -> TrainingData:
         _stacked(data.cost_usd, more.cost_usd, data, more),
         np.concatenate([_weights(part) for part in (data, more)]),
         np.concatenate([part.scores if part.known is None else part.known for part in (data, more)]),
+        _stacked(data.answer_tokens, more.answer_tokens, data, more),
     )
 
 

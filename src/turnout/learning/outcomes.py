@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from turnout.errors import DataError, TooFewRowsError
 
 REQUIRED = ("prompt_id", "prompt", "model", "score")
-MEASURES = ("latency_s", "cost_usd")
-OPTIONAL = ("dataset", "group", *MEASURES, "prompt_tokens", "completion_tokens")
+MEASURES = ("latency_s", "cost_usd", "completion_tokens")
+OPTIONAL = ("dataset", "group", *MEASURES, "prompt_tokens")
 _TEXT = ("prompt_id", "prompt", "model", "dataset", "group")
 _MAX_DIGITS = 300
 """Integers of more digits are beyond every float; they are read as infinite."""
@@ -35,14 +35,15 @@ _MAX_DIGITS = 300
 class OutcomeTable:
     """What several language models made of the same prompts.
 
-    prompts : DataFrame indexed by prompt_id with columns prompt, dataset, group. scores, seconds, cost_usd : DataFrames
-    with the same index and one column for each model, NaN where unknown. fingerprint : digest of all of it.
+    prompts : DataFrame indexed by prompt_id with columns prompt, dataset, group. scores, seconds, cost_usd, answer_tokens :
+    DataFrames with the same index and one column for each model, NaN where unknown. fingerprint : digest of all of it.
     """
 
     prompts: pd.DataFrame
     scores: pd.DataFrame
     seconds: pd.DataFrame
     cost_usd: pd.DataFrame
+    answer_tokens: pd.DataFrame
     fingerprint: str
 
     def cheapest_first(self) -> tuple[str, ...]:
@@ -83,6 +84,7 @@ class OutcomeTable:
             self.scores.iloc[rows],
             self.seconds.iloc[rows],
             self.cost_usd.iloc[rows],
+            self.answer_tokens.iloc[rows],
             self.fingerprint,
         )
 
@@ -107,7 +109,12 @@ def read_outcomes(paths: Sequence[Path], datasets: Sequence[str] = ()) -> Outcom
         _refuse_two_prompts(table, paths)
     wide = {measure: _pivot(table, measure, prompts.index) for measure in ("score", *MEASURES)}
     return OutcomeTable(
-        prompts, wide["score"], wide["latency_s"], wide["cost_usd"], _fingerprint(prompts, wide.values())
+        prompts,
+        scores=wide["score"],
+        seconds=wide["latency_s"],
+        cost_usd=wide["cost_usd"],
+        answer_tokens=wide["completion_tokens"],
+        fingerprint=_fingerprint(prompts, wide.values()),
     )
 
 

@@ -60,6 +60,7 @@ def training_data(logged: LoggedDecisions, *, half_life_days: float | None = HAL
         seconds=kept.seconds if np.isfinite(kept.seconds).any() else None,
         weights=None if half_life_days is None else weights.astype(np.float32),
         known=kept.scores.astype(np.float32),
+        answer_tokens=kept.answer_tokens if np.isfinite(kept.answer_tokens).any() else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from turnout.types import Request, TaskType
@@ -51,7 +51,7 @@ class Candidate:
         """The part before the slash."""
         return self.name.partition("/")[0]
 
-    def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
+    def cost_usd(self, prompt_tokens: int, answer_tokens: float) -> float | None:
         """Expected cost of one answer: nothing for a local candidate without a price, None for a remote one."""
         if self.input_usd_per_million is None and self.output_usd_per_million is None:
             return 0.0 if self.local else None
@@ -71,10 +71,14 @@ class Needs:
     most_answer_tokens: int | None = None
 
     @property
-    def allowed_tokens(self) -> int:
-        """Of the answer: the guess, within what the caller allows."""
+    def unlimited(self) -> Needs:
+        """The same with an answer as long as it becomes."""
+        return self if self.most_answer_tokens is None else replace(self, most_answer_tokens=None)
+
+    def allowed(self, tokens: float) -> float:
+        """So many tokens of the answer, within what the caller allows."""
         most = self.most_answer_tokens
-        return self.answer_tokens if most is None else min(self.answer_tokens, most)
+        return tokens if most is None else min(tokens, most)
 
     @classmethod
     def of(cls, request: Request, task_type: TaskType) -> Needs:

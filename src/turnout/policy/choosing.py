@@ -59,7 +59,8 @@ def choose(case: Case, moment: Moment, turn: Turn | None = None) -> Choice:
     verdict = rules.apply(facts)
     counts = preference if verdict.preference is None else verdict.preference
     read = turn if len(request.messages) > 1 else None
-    entries, excluded = shortlist(moment.standings, needs, verdict, read)
+    tokens = case.answer_tokens
+    entries, excluded = shortlist(moment.standings, needs, verdict, read, tokens)
     ranked = rank(entries, case, counts, turn)
     if ranked and rules.asks_after_prediction:
         margin = ranked[0].utility - ranked[1].utility if len(ranked) > 1 else 1.0
@@ -68,7 +69,7 @@ def choose(case: Case, moment: Moment, turn: Turn | None = None) -> Choice:
         counts = preference if verdict.preference is None else verdict.preference
         others = verdict is not before and _leaves(verdict) != _leaves(before)
         if others:
-            entries, excluded = shortlist(moment.standings, needs, verdict, read)
+            entries, excluded = shortlist(moment.standings, needs, verdict, read, tokens)
         if others or counts != counted:
             ranked = rank(entries, case, counts, turn)
     if not hybrid.enabled:

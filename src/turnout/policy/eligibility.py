@@ -61,6 +61,7 @@ def _too_long(needs: Needs, window: int) -> str:
     """Why prompt and answer do not fit a window that is not much larger, in words; empty where they do."""
     if needs.least_prompt_tokens >= window:
         return f"its window of {window} tokens is too small for a prompt of at least {needs.least_prompt_tokens}"
-    if needs.prompt_tokens + min(needs.allowed_tokens, window // 4) > window:
-        return f"prompt and answer of about {needs.prompt_tokens + needs.allowed_tokens} tokens do not fit {window}"
+    answer_tokens = round(needs.allowed(needs.answer_tokens))
+    if needs.prompt_tokens + min(answer_tokens, window // 4) > window:
+        return f"prompt and answer of about {needs.prompt_tokens + answer_tokens} tokens do not fit {window}"
     return ""

@@ -35,18 +35,18 @@ def rank(
     """
     predicted, usual = _predicted(case)
     others = _of_newcomers(case, entries, predicted)
-    share = inherited(case.request.prompt) if turn is not None else 0.0
+    kept = inherited(case.request.prompt) if turn is not None else 0.0
     prospects: list[Prospect] = []
     expectations: list[ExpectedSeconds | None] = []
     added: list[float] = []
-    for candidate, expected, cost_usd in entries:
+    for candidate, expected, cost_usd, share in entries:
         own, seconds, cost = predicted.get(candidate.name) or others.get(candidate.name, usual)
         p = own
-        if share and turn is not None:
-            p = share * turn.p_success.get(candidate.name, own) + (1 - share) * own
+        if kept and turn is not None:
+            p = kept * turn.p_success.get(candidate.name, own) + (1 - kept) * own
         if expected is not None:
-            if seconds is not None and not expected.measured:
-                expected = expected.answering_in(seconds)  # what history measured beats a guess from the size
+            if seconds is not None:
+                expected = _as_learned(expected, share * seconds, case, candidate.name)
             seconds = expected.total_s
         expectations.append(expected)
         prospects.append((p, seconds, cost if cost_usd is None else cost_usd))
@@ -54,12 +54,21 @@ def rank(
     rate = preference if isinstance(preference, ExchangeRates) else exchange_rate(preference)
     ranked = [
         Ranked(candidate.name, p, seconds, cost, utility, expected, candidate.name in predicted, more)
-        for (candidate, _, _), expected, (p, seconds, cost), utility, more in zip(
+        for (candidate, *_), expected, (p, seconds, cost), utility, more in zip(
             entries, expectations, prospects, worths(prospects, rate), added, strict=True
         )
     ]
     ranked.sort(key=_BY_CHANCE if case.cautious else _BY_UTILITY, reverse=True)
     return ranked
+
+
+def _as_learned(expected: ExpectedSeconds, learned_s: float, case: Case, name: str) -> ExpectedSeconds:
+    """What history expects of this very prompt, at today's tempo. Before that is known, what was measured here counts, and
+    history against a guess from the size."""
+    factor = None if case.tempo is None else case.tempo.factor(name)
+    if factor is None:
+        return expected.answering_in(expected.answer_s if expected.measured else learned_s, learned_s)
+    return expected.answering_in(factor * learned_s, learned_s)
 
 
 def _predicted(case: Case) -> tuple[Mapping[str, Prospect], Prospect]:
@@ -78,7 +87,7 @@ def _of_newcomers(case: Case, entries: Sequence[Entry], predicted: Mapping[str, 
     """What is expected of candidates that the predictor does not know, where the base predictor can tell."""
     if case.newcomers is None:
         return {}
-    names = [candidate.name for candidate, _, _ in entries if candidate.name not in predicted]
+    names = [candidate.name for candidate, *_ in entries if candidate.name not in predicted]
     if not names:
         return {}
     known = {name: chance for name, (chance, _, _) in predicted.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -18,8 +19,9 @@ from turnout.policy.case import Case
 from turnout.policy.conversations import Conversations
 from turnout.policy.followed import Followed
 from turnout.policy.newcomers import Newcomers
+from turnout.policy.tempo import Tempo
 from turnout.predictor import Predictor
-from turnout.types import Decision, Hints, Request, RequestLike, Snapshot
+from turnout.types import Decision, Hints, Request, RequestLike, Snapshot, Tried
 
 if TYPE_CHECKING:
     from turnout.config.rules import ExchangeRates
@@ -62,6 +64,7 @@ class Router:
         self._reloading = Lock()
         self.since = time.time()
         self._conversations = Conversations()
+        self._tempo = Tempo()
         # The first call pays for lazy imports and caches inside NumPy; better here than in a request.
         with suppress(NoCandidateError):
             self.route("warm-up")
@@ -199,10 +202,10 @@ class Router:
         if not request.prompt.strip() and not any(message.images for message in request.messages):
             raise RequestError("the prompt is empty; give at least one character that is not white space")
         # Read once: a reload in between must not mix two.
-        predictor, challenger, policy = self._predictor, self._challenger, self._policy
+        predictor, challenger, policy, tempo = self._predictor, self._challenger, self._policy, self._tempo
         features = extract(request)
         prediction = predictor.predict(features) if predictor is not None else None
-        case = Case(request, features, predictor, prediction, preference, hints, self._newcomers)
+        case = Case(request, features, predictor, prediction, preference, hints, self._newcomers, tempo)
         if policy is not None:
             return policy.decide(case, self._conversations, snapshot, challenger=challenger, wish=wish, pinned=pinned)
         assert predictor is not None and prediction is not None
@@ -212,9 +215,14 @@ class Router:
         """Another candidate than the chosen one answered in the end; the next turn should know."""
         self._conversations.correct(conversation, candidate)
 
+    def took(self, decision: Decision, tried: Sequence[Tried]) -> None:
+        """What the candidates that were asked took; the next decisions should know."""
+        if decision.predictor is self._predictor:
+            self._tempo.took(decision.ranking, tried)
+
     def _following(self, followed: Followed) -> Router:
         self._followed = followed
         return self
 
     def _serve(self, predictor: Predictor) -> None:
-        self._predictor, self.since = predictor, time.time()
+        self._predictor, self._tempo, self.since = predictor, Tempo(), time.time()

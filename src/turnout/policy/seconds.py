@@ -79,18 +79,18 @@ class Pace:
         measured = state is not None and state.speeds.decode_tokens_per_s is not None
         return Pace(first_s, prefill, decode, _lengthy(state), load_s, queue_s, evict_s, slower, measured)
 
-    def expected(self, needs: Needs, known_tokens: int = 0) -> ExpectedSeconds:
+    def expected(self, needs: Needs, known_tokens: int = 0, answer_tokens: float | None = None) -> ExpectedSeconds:
         """Expected time of one answer.
 
         Args:
             needs: of the request.
             known_tokens: how much of the prompt the candidate has read before in this conversation and holds in its
                 cache.
+            answer_tokens: how long its answer will be, where that was learned; else the guess is stretched as far as its
+                answers were longer than others so far.
         """
         unread = max(0, needs.prompt_tokens - known_tokens)
-        tokens = needs.answer_tokens * self.lengthy
-        if needs.most_answer_tokens is not None:
-            tokens = min(tokens, needs.most_answer_tokens)
+        tokens = needs.allowed(needs.answer_tokens * self.lengthy if answer_tokens is None else answer_tokens)
         return ExpectedSeconds(
             self.load_s,
             self.queue_s,

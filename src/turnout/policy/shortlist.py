@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from turnout.policy.candidates import Candidate, Needs
 from turnout.policy.conversations import Turn
@@ -11,17 +11,28 @@ from turnout.policy.standings import Standing
 from turnout.policy.verdict import Verdict
 from turnout.types import Excluded, ExpectedSeconds
 
+_NOT_LEARNED: Final[Mapping[str, float]] = {}
+
 
 class Entry(NamedTuple):
-    """One candidate that can serve, and what serving would take."""
+    """One candidate that can serve, and what serving would take.
+
+    `share` is what reading and writing take of what they would, were nothing of the prompt known already and the answer
+    not limited.
+    """
 
     candidate: Candidate
     expected: ExpectedSeconds | None
     cost_usd: float | None
+    share: float = 1.0
 
 
 def shortlist(
-    standings: Sequence[Standing], needs: Needs, verdict: Verdict, read: Turn | None = None
+    standings: Sequence[Standing],
+    needs: Needs,
+    verdict: Verdict,
+    read: Turn | None = None,
+    answer_tokens: Mapping[str, float] = _NOT_LEARNED,
 ) -> tuple[list[Entry], list[Excluded]]:
     """Those who can and may serve, with what serving would take, and those who cannot, with the reason.
 
@@ -30,8 +41,9 @@ def shortlist(
         needs: of the request.
         verdict: what the rules say about it.
         read: the turn before, where the request holds it: whoever answered has read it.
+        answer_tokens: how long the answer of each candidate will be, where that was learned.
     """
-    require_local, prompt_tokens, answer_tokens = verdict.require_local, needs.prompt_tokens, needs.allowed_tokens
+    require_local, prompt_tokens = verdict.require_local, needs.prompt_tokens
     ruled = verdict.forced is not None or bool(verdict.forbidden)
     entries: list[Entry] = []
     excluded: list[Excluded] = []
@@ -45,11 +57,14 @@ def shortlist(
         if reason:
             excluded.append(Excluded(candidate.name, reason))
             continue
-        expected = None
+        expected, tokens, share = None, answer_tokens.get(candidate.name), 1.0
         if standing.pace is not None:
             known = read.tokens if read is not None and read.candidate == candidate.name else 0
-            expected = standing.pace.expected(needs, known)
-        entries.append(Entry(candidate, expected, candidate.cost_usd(prompt_tokens, answer_tokens)))
+            expected = standing.pace.expected(needs, known, tokens)
+            if known or needs.most_answer_tokens is not None:
+                share = expected.answer_s / standing.pace.expected(needs.unlimited, 0, tokens).answer_s
+        cost_usd = candidate.cost_usd(prompt_tokens, needs.allowed(needs.answer_tokens if tokens is None else tokens))
+        entries.append(Entry(candidate, expected, cost_usd, share))
     return entries, excluded
 
 

@@ -38,7 +38,7 @@ MANIFEST: Final = "manifest.json"
 _MAX_MANIFEST_BYTES: Final = 4 << 20
 _ARRAYS_NAME: Final = re.compile(r"arrays-[0-9a-f]{12}\.npz")
 _YOUNG_S: Final = 60.0
-_OPTIONAL: Final = ("seconds", "cost_usd")
+_OPTIONAL: Final = ("seconds", "cost_usd", "answer_tokens")
 _WHOLE_NUMBERS: Final = {"ngram_buckets": "u", "tree_feature": "i"}
 _LOG_LINEAR: Final = ("weights", "intercept", "low", "high")
 
@@ -228,7 +228,7 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
     idf[buckets] = arrays["ngram_idf"]
     weights = np.zeros((BUCKETS, n_candidates), np.float32)
     weights[buckets] = arrays["ngram_weights"]
-    seconds, cost_usd = (
+    seconds, cost_usd, answer_tokens = (
         LogLinear(**{part: arrays[f"{name}_{part}"] for part in _LOG_LINEAR}) if f"{name}_weights" in arrays else None
         for name in _OPTIONAL
     )
@@ -251,4 +251,5 @@ def _from_arrays(arrays: Arrays, manifest: Mapping[str, Any]) -> Predictor:
         prior=read_prior(arrays, n_candidates),
         seconds=seconds,
         cost_usd=cost_usd,
+        answer_tokens=answer_tokens,
     )

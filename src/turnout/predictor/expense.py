@@ -1,4 +1,4 @@
-"""Expected seconds or cost of each candidate: a log-linear model on the dense features."""
+"""Expected seconds, cost or answer length of each candidate: a log-linear model on the dense features."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ class TrainingData:
 
     dense : float32 (n, n_features). ngrams : CSR (n, BUCKETS) of counts. scores : float32 (n, n_candidates) in [0, 1],
     complete; columns run from cheapest to most expensive. groups : int (n,), rows of one group stay in one fold.
-    seconds, cost_usd : float32 (n, n_candidates) with NaN where not measured, or None. weights : float32 (n,), what each
-    row counts, or None where all count the same. known : as scores, with NaN where these were only expected, or None where
-    all were seen.
+    seconds, cost_usd, answer_tokens : float32 (n, n_candidates) with NaN where not measured, or None. weights : float32
+    (n,), what each row counts, or None where all count the same. known : as scores, with NaN where these were only expected,
+    or None where all were seen.
     """
 
     candidates: tuple[str, ...]
@@ -51,10 +51,11 @@ class TrainingData:
     cost_usd: Matrix | None = None
     weights: NDArray[np.float32] | None = None
     known: Matrix | None = None
+    answer_tokens: Matrix | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The given rows only, by position."""
-        optional = (self.seconds, self.cost_usd, self.weights, self.known)
+        optional = (self.seconds, self.cost_usd, self.weights, self.known, self.answer_tokens)
         measured = [None if values is None else values[rows] for values in optional]
         always = self.dense[rows], self.ngrams[rows], self.scores[rows], self.groups[rows]
         return type(self)(self.candidates, *always, *measured)
@@ -134,6 +135,7 @@ def fit(
         feature_std=std,
         seconds=fit_expense(standard, data.seconds),
         cost_usd=fit_expense(standard, data.cost_usd),
+        answer_tokens=fit_expense(standard, data.answer_tokens),
         novelty_limit=novelty_limit,
         info={"settings": settings.to_json(), **(info or {})},
         prior=prior,

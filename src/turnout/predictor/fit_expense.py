@@ -1,4 +1,4 @@
-"""Fitting expected seconds or cost from the rows where they were measured."""
+"""Fitting expected seconds, cost or length from the rows where they were measured."""
 
 from __future__ import annotations
 

@@ -33,14 +33,15 @@ STANDARD_CLIP: Final = 4.0
 class Prediction:
     """For one request, in the order of the predictor's candidates.
 
-    p_success : float64 (n_candidates,). seconds, cost_usd : float32 (n_candidates,) or None where never measured.
-    novelty : share of the prompt's n-grams that training never saw, 0 to 1.
+    p_success : float64 (n_candidates,). seconds, cost_usd, answer_tokens : float32 (n_candidates,) or None where never
+    measured. novelty : share of the prompt's n-grams that training never saw, 0 to 1.
     """
 
     p_success: NDArray[np.float64]
     seconds: NDArray[np.float32] | None
     cost_usd: NDArray[np.float32] | None
     novelty: float
+    answer_tokens: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,13 @@ class Predictor:
     novelty_limit: float
     info: Mapping[str, Any]
     prior: Prior | None = None
+    answer_tokens: LogLinear | None = None
 
     def __post_init__(self) -> None:
         kernel.lay_out(self, "to_outputs", "to_scores", "feature_mean", "feature_std")
 
     def predict(self, features: Features) -> Prediction:
-        """Probabilities, expected seconds and cost for one request."""
+        """Probabilities, expected seconds, cost and answer length for one request."""
         linear, novelty = self.ngrams.predict_one(features.buckets, features.counts)
         scores = self._scores(linear, self.forest.predict_one(features.vector))
         if self.prior is not None:
@@ -80,12 +82,13 @@ class Predictor:
             scores += self.prior.scores(row)
             # Out of its depth is what neither of both has seen.
             novelty = min(novelty, known * self.novelty_limit / max(self.prior.traits.novelty_limit, 1e-9))
-        seconds = cost = None
-        if self.seconds is not None or self.cost_usd is not None:
+        seconds = cost = tokens = None
+        if self.seconds is not None or self.cost_usd is not None or self.answer_tokens is not None:
             standard = self._standardise(features.vector)
             seconds = None if self.seconds is None else self.seconds.predict_one(standard)
             cost = None if self.cost_usd is None else self.cost_usd.predict_one(standard)
-        return Prediction(to_probabilities(scores, self.calibration), seconds, cost, novelty)
+            tokens = None if self.answer_tokens is None else self.answer_tokens.predict_one(standard)
+        return Prediction(to_probabilities(scores, self.calibration), seconds, cost, novelty, tokens)
 
     def _scores(self, linear: NDArray[np.float32], trees: NDArray[np.float32]) -> NDArray[np.float32]:
         blend = self.blend

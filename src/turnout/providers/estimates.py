@@ -119,8 +119,13 @@ class Estimates:
         rate = known.prefill_tokens_per_s.value if known is not None else None
         return tokens / (rate or _SLOW_PREFILL_TOKENS_PER_S)
 
-    def answered(self, answer: Answer, *, first_token_s: float | None, total_s: float) -> None:
-        """Take in one answer: what the provider timed where it did, else what was seen from here."""
+    def answered(self, answer: Answer, *, first_token_s: float | None, total_s: float, was_loaded: bool = True) -> None:
+        """Take in one answer: what the provider timed where it did, else what was seen from here.
+
+        Args:
+            first_token_s: None of an answer that came in one piece.
+            was_loaded: the language model was in memory; a load that came with the request would pass for slowness.
+        """
         known = self._measured.setdefault(answer.candidate, _Measured())
         known.answers += 1
         usage, timings = answer.usage, answer.timings
@@ -128,7 +133,7 @@ class Estimates:
         made = usage.completion_tokens or 0
         known.service_s.add(total_s)
         known.answer_tokens.add(float(made))
-        if first_token_s is not None:
+        if first_token_s is not None and was_loaded:
             prefill_s = first_token_s - (timings.load_s or 0.0)
             if prompt < _SHORT_PROMPT_TOKENS:
                 known.first_token_s.add(prefill_s)
@@ -141,6 +146,8 @@ class Estimates:
             rate = known.prefill_tokens_per_s.value
             reading_s = (known.first_token_s.value or 0.0) + (prompt / rate if rate else 0.0)
             decode_s = timings.decode_s or max(total_s - reading_s, _LEAST_WRITING * total_s)
+            if timings.decode_s and was_loaded and prompt < _SHORT_PROMPT_TOKENS:
+                known.first_token_s.add(total_s - timings.decode_s)  # all but the writing, as seen from here
             if timings.prefill_s and prompt >= _SHORT_PROMPT_TOKENS and not usage.cached_tokens:
                 known.prefill_tokens_per_s.add(prompt / timings.prefill_s)
         if made >= _FEW_TOKENS and decode_s > 0:

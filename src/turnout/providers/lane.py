@@ -225,9 +225,9 @@ class Lane:
                 waited_s = meter.queue_s + meter.load_s
                 self._estimates.answered(
                     meter.answer,
-                    # A load that came with the request is in its first token and would pass for slowness.
-                    first_token_s=meter.first_token_s if meter.was_loaded else None,
+                    first_token_s=meter.first_token_s,
                     total_s=attempt.total_s - waited_s,
+                    was_loaded=meter.was_loaded,
                 )
             self._on_attempt(attempt)
             if errand.on_attempt is not None:

@@ -20,7 +20,10 @@ Arm: TypeAlias = Literal["champion", "challenger"]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSeconds:
-    """The parts of an expected time, in seconds. `measured` says that the speeds were, at least once."""
+    """The parts of an expected time, in seconds. `measured` says that the speeds were, at least once.
+
+    `learned_s` is what history alone expects of reading and writing, None where it does not know the candidate.
+    """
 
     load_s: float
     queue_s: float
@@ -28,18 +31,23 @@ class ExpectedSeconds:
     decode_s: float
     evict_s: float = 0.0
     measured: bool = False
+    learned_s: float | None = None
+
+    @property
+    def answer_s(self) -> float:
+        """Reading and writing together."""
+        return self.prefill_s + self.decode_s
 
     @property
     def total_s(self) -> float:
         """All parts together; `evict_s` is what bringing back the language model that made room will take."""
         return self.load_s + self.queue_s + self.prefill_s + self.decode_s + self.evict_s
 
-    def answering_in(self, answer_s: float) -> ExpectedSeconds:
-        """The same where reading and writing together take so long, as history tells; their shares stay."""
-        share = answer_s / (self.prefill_s + self.decode_s)
-        return ExpectedSeconds(
-            self.load_s, self.queue_s, share * self.prefill_s, share * self.decode_s, self.evict_s, self.measured
-        )
+    def answering_in(self, answer_s: float, learned_s: float | None = None) -> ExpectedSeconds:
+        """The same where reading and writing together take so long; their shares stay."""
+        share = answer_s / self.answer_s
+        prefill_s, decode_s = share * self.prefill_s, share * self.decode_s
+        return ExpectedSeconds(self.load_s, self.queue_s, prefill_s, decode_s, self.evict_s, self.measured, learned_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,4 +151,4 @@ def outcome_table(n: int, candidates: Sequence[str], *, seed: int = 1) -> Outcom
     about = pd.DataFrame({"prompt": texts, "dataset": "", "group": list(index)}, index=index)
     measured = pd.DataFrame(scores, index, pd.Index(candidates, name="model"))
     unknown = measured * np.float32(np.nan)
-    return OutcomeTable(about, measured, unknown, unknown, "of the world")
+    return OutcomeTable(about, measured, unknown, unknown, unknown, "of the world")
