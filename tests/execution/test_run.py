@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from turnout.errors import (
     ProviderError,
     UnreachableError,
 )
+from turnout.execution.run import Run
 from turnout.execution.threshold import Threshold
 from turnout.types import Chunk, Completion, Progress
 
@@ -53,6 +55,24 @@ async def test_an_answer_that_is_trusted_is_handed_out_with_all_that_led_to_it()
     (tried,) = completion.tried
     assert (tried.role, tried.error, tried.confidence) == ("first", "", 0.75)
     assert [attempt.candidate for attempt in tried.attempts] == [FAST]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_a_request_leaves_needs_no_collector(streamed: bool) -> None:
+    def runs() -> set[int]:
+        return {id(value) for value in gc.get_objects() if isinstance(value, Run)}
+
+    stage = pair()
+    stage.asks.plays(FAST, (said(FAST, "yes"),))
+    gc.collect()
+    gc.disable()
+    try:
+        before = runs()  # of other tests, which something still holds
+        await (stage.stream() if streamed else stage.complete())
+        del stage.last
+        assert runs() <= before
+    finally:
+        gc.enable()
 
 
 async def test_a_failed_attempt_moves_on_to_the_next_candidate() -> None:

@@ -6,9 +6,10 @@ another candidate and nobody notices; after it the answer goes on, and a failure
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias
 
 from turnout.config.schema import Configuration
@@ -60,6 +61,7 @@ class Run:
     identifier: str
     hold: bool = False
     tried: list[Tried] = field(default_factory=list)
+    _left_s: Callable[[], float] = field(init=False)
     _plan: Plan = field(init=False)
     _asking: Asking = field(init=False)
     _escalations_left: int = field(init=False)
@@ -70,10 +72,12 @@ class Run:
 
     def __post_init__(self) -> None:
         fallback, escalation = self.configuration.fallback, self.configuration.routing.escalation
+        # Neither function knows the run: in a cycle with it, all of a request would wait for the garbage collector.
+        self._left_s = partial(_left_s, self.started_s + self.deadline_s, self.surroundings.now)
         self._plan = Plan(
             self.decision.ranking,
             strength=self.strength,
-            window=self._window,
+            window=partial(_window, self.snapshot),
             max_attempts=fallback.max_attempts if fallback.enabled else 1 + escalation.max_escalations,
         )
         self._asking = Asking(self.request, self.snapshot, self.surroundings, self._left_s, self.tried)
@@ -225,9 +229,6 @@ class Run:
             return left_s
         return left_s - min(max(RESERVE * next_s, LEAST_RESERVED * left_s), MOST_RESERVED * left_s)
 
-    def _left_s(self) -> float:
-        return max(0.0, self.started_s + self.deadline_s - self.surroundings.now())
-
     def _note(self, chunk: Chunk) -> None:
         """Remember what is handed out."""
         if chunk.has_content:
@@ -263,9 +264,14 @@ class Run:
             threshold=self._threshold,
         )
 
-    def _window(self, candidate: str) -> int | None:
-        """The context window that a candidate has now, else that it can have."""
-        state = self.snapshot.candidates.get(candidate)
-        if state is None or state.model is None:
-            return None
-        return state.model.loaded_context_length or state.model.context_length
+
+def _left_s(ends_s: float, now: Callable[[], float]) -> float:
+    return max(0.0, ends_s - now())
+
+
+def _window(snapshot: Snapshot, candidate: str) -> int | None:
+    """The context window that a candidate has now, else that it can have."""
+    state = snapshot.candidates.get(candidate)
+    if state is None or state.model is None:
+        return None
+    return state.model.loaded_context_length or state.model.context_length
