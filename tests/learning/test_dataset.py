@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,7 +52,18 @@ def test_training_arrays_follow_the_order_of_the_candidates(make_table: MakeTabl
     assert data.candidates == ("model-2", "model-0")
     np.testing.assert_array_equal(data.scores, scores[:, [2, 0]].astype(np.float32))
     assert data.groups.tolist() == [0, 0, 1, 1, 2, 2]
-    assert data.seconds is None and data.cost_usd is None
+    assert data.seconds is None and data.cost_usd is None and data.answer_tokens is None
+
+
+def test_lengths_that_nobody_counted_are_not_known(make_table: MakeTable) -> None:
+    table = make_table(PROMPTS, np.random.default_rng(0).random((6, 2)))
+    lengths = table.answer_tokens.copy()
+    lengths.iloc[:, 0], lengths.iloc[:2, 1] = 0.0, 40.0
+    data = training_data(
+        replace(table, answer_tokens=lengths), ["model-0", "model-1"], extract_all(PROMPTS, quiet=True)
+    )
+    assert data.answer_tokens is not None and np.isnan(data.answer_tokens[:, 0]).all()
+    np.testing.assert_array_equal(data.answer_tokens[:, 1], np.array([40, 40, *[np.nan] * 4], np.float32))
 
 
 def test_missing_scores_are_filled_for_training(make_table: MakeTable) -> None:

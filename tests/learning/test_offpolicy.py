@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.learning.partial_logs import World
+from tests.learning.partial_logs import NAMES, World
 
-from turnout.learning.offpolicy import ESTIMATORS, MAX_WEIGHT, _interval, difference, estimate, evidence
+from turnout.learning.logged import from_scores
+from turnout.learning.offpolicy import ESTIMATORS, MAX_WEIGHT, _interval, _resampled, difference, estimate, evidence
 
 DRAWS = 200
 
@@ -62,6 +63,22 @@ def test_few_effective_rows_widen_an_interval_as_students_distribution_does() ->
     assert (few.high - few.low) / (many.high - many.low) == pytest.approx(2.228 / 1.960, rel=1e-3)
     assert many.high - many.low == pytest.approx(2 * 1.96 * 0.1, rel=0.02)
     assert np.isfinite(_interval(0.5, drawn, 0.0).low)
+
+
+def test_of_inverse_propensities_only_successes_count_as_rows() -> None:
+    world = World(1500, exploration=0.3)
+    seldom = np.where(np.random.default_rng(3).random(world.scores.shape) < 0.2, world.scores, 0).astype(np.float32)
+    log = from_scores(NAMES, world.features, np.arange(1500), seldom, world.chosen, world.propensity)
+    target = world.policy(1 - world.usual)
+    found = estimate(log, target, world.chance)
+    seen = evidence(log, target, world.chance)
+    weighted = seen.weight * seen.reward
+    rows = weighted.sum() ** 2 / (weighted**2).sum()
+    assert rows < found.support.effective_rows
+    drawn = _resampled(weighted[None], 0, 1000)[0] / 1500
+    narrow, wide = (_interval(float(weighted.mean()), drawn, each) for each in (found.support.effective_rows, rows))
+    assert found.ips.high - found.ips.low == pytest.approx(wide.high - wide.low, rel=1e-9)
+    assert wide.high - wide.low > narrow.high - narrow.low
 
 
 def test_results_that_are_seldom_known_of_one_candidate_do_not_bend_the_estimate() -> None:

@@ -23,6 +23,14 @@ def test_a_predictor_learns_from_a_log_who_is_good_at_what() -> None:
     assert gain[hard].mean() > gain[~hard].mean() + 0.15
 
 
+def test_measured_seconds_and_lengths_are_learned_with_it() -> None:
+    log = World(100).log
+    told = np.where(np.isfinite(log.scores), np.float32(30), np.float32(np.nan))
+    data = partial.training_data(replace(log, seconds=told / 10, answer_tokens=told))
+    np.testing.assert_array_equal(data.seconds, told / 10)
+    np.testing.assert_array_equal(data.answer_tokens, told)
+
+
 def test_known_scores_stay_and_unknown_ones_share_their_surprise() -> None:
     world = World(3)
     log = replace(

@@ -24,6 +24,7 @@ from turnout.policy.case import Case
 from turnout.policy.choosing import Choice, choose
 from turnout.policy.conversations import Turn
 from turnout.policy.policy import Policy
+from turnout.policy.tempo import Learned, Tempo
 from turnout.predictor import Prediction
 from turnout.types import CandidateState, Hints, LanguageModel, Ranked, Request, Resources, Snapshot, Speeds
 
@@ -86,11 +87,12 @@ def chosen(
     policy = by or Policy(configuration(*rules, **routing))
     request = Request.of(prompt)
     predictor = prediction = None
+    learned = None if tokens is None else Learned({}, dict(zip(p or (), tokens, strict=True)), Tempo())
     if p is not None:
         predictor = SimpleNamespace(candidates=tuple(p), novelty_limit=0.5)
-        columns = [None if column is None else np.array(column, np.float32) for column in (seconds, cost, tokens)]
-        prediction = Prediction(np.array(list(p.values())), columns[0], columns[1], novelty, columns[2])
-    case = Case(request, extract(request), predictor, prediction, preference, Hints())  # type: ignore[arg-type]
+        columns = (None if column is None else np.array(column, np.float32) for column in (seconds, cost))
+        prediction = Prediction(np.array(list(p.values())), *columns, novelty)
+    case = Case(request, extract(request), predictor, prediction, preference, Hints(), learned=learned)  # type: ignore[arg-type]
     return choose(case, policy.moment(snapshot, tuple(p or ())), turn)
 
 

@@ -22,7 +22,19 @@ from turnout.features import extract
 from turnout.policy.policy import Policy
 from turnout.policy.requested import Requested
 from turnout.predictor.fit import Fitted
-from turnout.types import CandidateState, Decision, Hints, LanguageModel, Message, Request, Snapshot, Speeds
+from turnout.types import (
+    Answer,
+    Attempt,
+    CandidateState,
+    Decision,
+    Hints,
+    LanguageModel,
+    Message,
+    Request,
+    Snapshot,
+    Speeds,
+    Tried,
+)
 from turnout.types.request import Image
 
 HARD = "quick question: why does our lock deadlock under failover?"
@@ -87,6 +99,58 @@ def written(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+# The tempo of today
+
+
+def asked_of(router: Router, snapshot: Snapshot, times: float) -> Decision:
+    """One decision, whose candidate took so many times what history expected of it."""
+    decision = router.route(EASY, snapshot=snapshot)
+    expected = decision.ranking[0].expected
+    assert expected is not None and expected.learned_s is not None
+    name = decision.candidate
+    attempt = Attempt(candidate=name, started_at=0.0, total_s=times * expected.learned_s)
+    router.took(decision, [Tried(candidate=name, role="first", attempts=(attempt,), answer=Answer(name, name, "yes"))])
+    return decision
+
+
+def test_what_answers_took_shows_in_the_next_decisions(under: Callable[..., Router]) -> None:
+    router, snapshot = under(), seen(*map(state, (SMALL, MIDDLE, LARGE, NEW)))
+    for _ in range(4):
+        asked_of(router, snapshot, 7.0)
+    decision = router.route(EASY, snapshot=snapshot)
+    for entry in decision.ranking:
+        if entry.expected is not None and entry.expected.learned_s is not None:
+            assert entry.expected.answer_s == pytest.approx(7.0 * entry.expected.learned_s, rel=1e-3)
+    assert {entry.candidate for entry in decision.ranking if entry.expected and entry.expected.learned_s} >= {SMALL}
+
+
+def test_another_predictor_begins_with_a_tempo_of_its_own(champion: Path, tmp_path: Path, small_fitted: Fitted) -> None:
+    shutil.copytree(champion, tmp_path / "champion")
+    router = Router.load(tmp_path / "champion", configuration=policy())
+    snapshot = seen(*map(state, (SMALL, MIDDLE, LARGE, NEW)))
+    for _ in range(4):
+        before = asked_of(router, snapshot, 7.0)
+    assert router.reload()
+    router.took(before, ())
+    entry = router.route(EASY, snapshot=snapshot).ranking[0]
+    assert entry.expected is not None and entry.expected.learned_s is not None
+    assert entry.expected.answer_s != pytest.approx(7.0 * entry.expected.learned_s, rel=0.01)
+    for _ in range(4):  # of a decision that the old one made nothing is learned
+        router.took(before, [])
+    assert router.predictor is not before.predictor
+
+
+def test_a_challenger_is_held_to_the_same_seconds(under: Callable[..., Router], small_fitted: Fitted) -> None:
+    made = policy(base=BASE + "hybrid: {exploration: {enabled: false}, challenger: canary, canary_share: 1.0}\n")
+    router, snapshot = Router(small_fitted.predictor, policy=made), seen(*map(state, (SMALL, MIDDLE, LARGE, NEW)))
+    router.challenge(replace(small_fitted.predictor, info={}))
+    for _ in range(4):
+        assert asked_of(router, snapshot, 7.0).arm == "challenger"
+    entry = router.route(EASY, snapshot=snapshot).ranking[0]
+    assert entry.expected is not None and entry.expected.learned_s is not None
+    assert entry.expected.answer_s == pytest.approx(7.0 * entry.expected.learned_s, rel=1e-3)
 
 
 # Loading

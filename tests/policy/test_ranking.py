@@ -14,6 +14,7 @@ from turnout.policy.case import Case
 from turnout.policy.conversations import Turn, inherited
 from turnout.policy.ranking import rank
 from turnout.policy.shortlist import Entry
+from turnout.policy.tempo import Learned, Tempo
 from turnout.predictor import Prediction
 from turnout.types import ExpectedSeconds, Hints, Request
 
@@ -47,31 +48,43 @@ def test_what_nobody_learned_of_has_the_mean_chance() -> None:
     assert rank(entries(NEW), case(learned=False), "balanced")[0].p_success == 0.5
 
 
-def test_what_is_measured_now_goes_before_what_was_learned() -> None:
+def test_without_history_of_its_prompts_what_is_measured_now_counts() -> None:
     now = ExpectedSeconds(1, 2, 3, 4, 0, measured=True)
     (ranked,) = rank(entries(ONE, expected=now, cost=0.5), case(), "balanced")
-    assert (ranked.expected, ranked.expected_s, ranked.cost_usd) == (replace(now, learned_s=2.0), 10, 0.5)
+    assert (ranked.expected, ranked.expected_s, ranked.cost_usd) == (now, 10, 0.5)
     (ranked,) = rank(entries(ONE), case(), "balanced")
     assert (ranked.expected, ranked.expected_s, ranked.cost_usd) == (None, 2, None)
 
 
-class Steady:
+class Steady(Tempo):
     """Everything takes three times as long as history says."""
 
-    def factor(self, _: str) -> float:
+    def factor(self, candidate: str) -> float | None:
+        del candidate
         return 3.0
 
 
 def test_at_a_known_tempo_history_tells_what_this_prompt_takes() -> None:
     now = ExpectedSeconds(1, 2, 3, 4, 0, measured=True)
-    at_tempo = case()._replace(tempo=Steady())  # type: ignore[arg-type]
+    at_tempo = case()._replace(learned=Learned({ONE.name: 2.0}, {}, Steady()))
     (ranked,) = rank(entries(ONE, expected=now), at_tempo, "balanced")
     assert ranked.expected_s == pytest.approx(1 + 2 + 3 * 2)
     assert ranked.expected is not None and ranked.expected.decode_s == pytest.approx(3 * 2 * 4 / 7)
     (shortened,) = rank([Entry(ONE, now, None, 0.5)], at_tempo, "balanced")
-    assert shortened.expected_s == pytest.approx(1 + 2 + 3), "half of it is known or not wanted"
-    (unlearned,) = rank(entries(NEW, expected=now), at_tempo, "balanced")
+    assert shortened.expected_s == pytest.approx(1 + 2 + 3), "half of it is not wanted"
+    (unlearned,) = rank(entries(OTHER, expected=now), at_tempo, "balanced")
     assert unlearned.expected == now
+    (followed,) = rank(entries(ONE, expected=now), at_tempo, "balanced", Turn(ONE.name, {}, 40, 0))
+    assert followed.expected == now, "in a conversation it counts who has read how much"
+
+
+def test_before_the_tempo_is_known_what_is_measured_goes_before_history() -> None:
+    now = ExpectedSeconds(1, 2, 3, 4, 0, measured=True)
+    early = case()._replace(learned=Learned({ONE.name: 2.0}, {}, Tempo()))
+    (ranked,) = rank(entries(ONE, expected=now), early, "balanced")
+    assert (ranked.expected, ranked.expected_s) == (replace(now, learned_s=2.0), 10)
+    (guessed,) = rank(entries(ONE, expected=replace(now, measured=False)), early, "balanced")
+    assert guessed.expected_s == pytest.approx(1 + 2 + 2)
 
 
 def test_a_short_follow_up_inherits_chances() -> None:

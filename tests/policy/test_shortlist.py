@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -68,8 +69,9 @@ def listed(
     by: Policy = POLICY,
     needs: Needs = NEEDS,
     read: Turn | None = None,
+    tokens: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[dict[str, Entry], dict[str, Excluded]]:
-    entries, excluded = shortlist(by.moment(snapshot).standings, needs, verdict, read)
+    entries, excluded = shortlist(by.moment(snapshot).standings, needs, verdict, read, tokens)
     return {entry.candidate.name: entry for entry in entries}, {entry.candidate: entry for entry in excluded}
 
 
@@ -232,17 +234,19 @@ def test_who_knows_the_conversation_reads_only_what_is_new() -> None:
     knowing, other = entries[SMALL].expected, entries[LARGE].expected
     assert knowing is not None and other is not None
     assert other.prefill_s - knowing.prefill_s == pytest.approx(900 / 500)
-    assert entries[LARGE].share == 1.0
-    assert entries[SMALL].share == pytest.approx(knowing.answer_s / other.answer_s), "of one that has to read it all"
+    assert entries[LARGE].share == entries[SMALL].share == 1.0
 
 
-def test_an_answer_that_may_not_be_long_takes_its_share_of_one_that_may() -> None:
-    (free, _), (cut, _) = (
-        listed(seen(state(SMALL)), needs=replace(NEEDS, most_answer_tokens=most)) for most in (None, 40)
-    )
-    whole, part = free[SMALL].expected, cut[SMALL].expected
-    assert whole is not None and part is not None and part.decode_s < whole.decode_s
-    assert (free[SMALL].share, cut[SMALL].share) == (1.0, pytest.approx(part.answer_s / whole.answer_s))
+def test_an_answer_that_may_not_be_as_long_as_was_learned_takes_its_share() -> None:
+    found = {most: _with_limit(most)[SMALL] for most in (None, 200, 40)}
+    whole, part = found[None].expected, found[40].expected
+    assert whole is not None and part is not None and part.decode_s == pytest.approx(whole.decode_s * 40 / 100)
+    assert (found[None].share, found[200].share) == (1.0, 1.0)
+    assert found[40].share == pytest.approx(part.answer_s / whole.answer_s)
+
+
+def _with_limit(most: int | None) -> dict[str, Entry]:
+    return listed(seen(state(SMALL)), needs=replace(NEEDS, most_answer_tokens=most), tokens={SMALL: 100.0})[0]
 
 
 def test_what_another_candidate_of_the_provider_runs_is_waited_for_where_the_provider_takes_one_at_a_time() -> None:

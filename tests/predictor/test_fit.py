@@ -238,6 +238,23 @@ def test_expense_that_was_never_measured_is_not_made_up(plant: Plant, seconds: s
     assert found.seconds is None and found.cost_usd is None and found.answer_tokens is None
 
 
+def test_history_speaks_of_whom_it_measured_and_within_what_it_measured(plant: Plant) -> None:
+    data, _ = plant()
+    seconds = data.seconds.copy()
+    seconds[:, 1] = np.nan
+    predictor = fit(replace(data, seconds=seconds)).predictor
+    first, second = predictor.candidates
+    known = predictor.learned_seconds(predictor.predict(extract("rename variable json please the file")))
+    assert set(known) == {first}, "of the second there is only the first one's mean"
+    assert predictor.seconds is not None and predictor.seconds.measured == (True, False)
+    beyond = replace(predictor.seconds, intercept=predictor.seconds.intercept + 10)
+    far = replace(predictor, seconds=beyond)
+    assert far.learned_seconds(far.predict(extract("deadlock"))) == {}
+    both = predictor.learned_tokens(predictor.predict(extract("rename variable json please the file")))
+    assert set(both) == {first, second}
+    assert replace(predictor, answer_tokens=None).learned_tokens(predictor.predict(extract("x"))) == {}
+
+
 def test_a_free_candidate_beside_a_paid_one_costs_nothing(plant: Plant) -> None:
     data, _ = plant(40)
     cost = data.cost_usd.copy()

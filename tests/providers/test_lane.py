@@ -829,6 +829,21 @@ async def test_answers_teach_the_speeds_and_failures_do_not() -> None:
     assert (speeds.service_s, speeds.answer_tokens, speeds.measurements) == (pytest.approx(4), pytest.approx(31), 1)
 
 
+async def test_what_a_slow_reader_takes_is_left_out_of_the_speeds(line: Line) -> None:
+    line.provider.plays([1.0, Chunk("x"), 3.0, answer(prompt_tokens=50, completion_tokens=31)])
+    async for piece in line.lane.stream("small", HELLO):
+        if isinstance(piece, Chunk):
+            await ticks()
+            line.clock.advance(60.0)
+    assert line.estimates.speeds("local/small").service_s == pytest.approx(4)
+    (attempt,) = line.attempts
+    assert (attempt.total_s, attempt.held_s, attempt.answer_s) == (
+        pytest.approx(64),
+        pytest.approx(60),
+        pytest.approx(4),
+    )
+
+
 async def test_waiting_and_loading_are_left_out_of_the_speeds() -> None:
     limits = QueueLimits(max_concurrent=1)
     line, go = await line_of(language_model("small", loaded=False), loads=True, queue=limits), asyncio.Event()

@@ -60,7 +60,7 @@ def test_a_candidate_keeps_every_slash_after_the_first(clock: FakeClock) -> None
 
 def test_an_attempt_that_never_came_to_a_call_has_no_first_token(clock: FakeClock) -> None:
     meter = meter_of(clock)
-    meter.error = BusyError("no slot", provider="local", model="small")
+    meter.failed(BusyError("no slot", provider="local", model="small"))
     clock.advance(2)
     attempt = meter.attempt()
     assert (attempt.error, attempt.message) == ("busy", "no slot")
@@ -71,7 +71,7 @@ def test_a_cancelled_attempt_is_called_so_whatever_else_went_wrong(clock: FakeCl
     meter = meter_of(clock)
     meter.cancelled = True
     assert meter.attempt().error == "cancelled"
-    meter.error = ProviderTimeoutError("late", phase="total")
+    meter.failed(ProviderTimeoutError("late", phase="total"))
     assert meter.attempt().error == "cancelled"
 
 
@@ -80,7 +80,7 @@ def test_a_failure_after_the_first_token_keeps_its_time(clock: FakeClock) -> Non
     meter.clock = CallClock(Timeouts(), now=clock)
     clock.advance(1)
     meter.clock.received()
-    meter.error = ProviderTimeoutError("silent", phase="chunk")
+    meter.failed(ProviderTimeoutError("silent", phase="chunk"))
     assert (meter.attempt().first_token_s, meter.attempt().error) == (1, "timeout")
 
 

@@ -80,6 +80,10 @@ def training_data(
         frame[list(candidates)].to_numpy(np.float32) if frame[list(candidates)].notna().any(axis=None) else None
         for frame in (table.seconds, table.cost_usd, table.answer_tokens)
     )
+    if answer_tokens is not None:
+        answer_tokens = np.where(
+            answer_tokens > 0, answer_tokens, np.float32(np.nan)
+        )  # nobody counted, or nothing was said
     known = np.where(np.isnan(told), np.float32(np.nan), scores) if np.isnan(told).any() else None
     return TrainingData(
         tuple(candidates),

@@ -140,7 +140,7 @@ def estimate(logged: LoggedDecisions, target: Array, model: Array, *, seed: int 
     }
     support = _support(seen)
     # What makes the sum of inverse propensities are the weighted rewards: a weight on a failure adds nothing to it.
-    effective = {"direct": float(n), "ips": _effective(weighted)}
+    effective = {"direct": float(n), "ips": min(_effective(weighted), support.effective_rows)}
     intervals = {
         name: _interval(float(value), drawn, effective.get(name, support.effective_rows))
         for name, (value, drawn) in means.items()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from turnout.features import Features
 from turnout.predictor import Prediction, Predictor
@@ -13,17 +12,15 @@ if TYPE_CHECKING:
     from turnout.config.rules import ExchangeRates
     from turnout.policy.explanation import Explanation
     from turnout.policy.newcomers import Newcomers
-    from turnout.policy.tempo import Tempo
-
-_UNKNOWN: Final[Mapping[str, float]] = {}
+    from turnout.policy.tempo import Learned
 
 
 class Case(NamedTuple):
     """One request with all that is known of it before the outside is looked at.
 
     `prediction` is None exactly where `predictor` is: nothing was learned yet. `preference` is the caller's; None leaves
-    it to the configuration. `newcomers` answers for candidates that the predictor does not know, `tempo` tells how today's
-    seconds differ from those that it learned.
+    it to the configuration. `newcomers` answers for candidates that the predictor does not know. `learned` is what the
+    history of the predictor that serves says of seconds and lengths, whoever else judges the chances.
     """
 
     request: Request
@@ -33,20 +30,12 @@ class Case(NamedTuple):
     preference: str | float | ExchangeRates | None
     hints: Hints
     newcomers: Newcomers | None = None
-    tempo: Tempo | None = None
+    learned: Learned | None = None
 
     @property
     def novelty(self) -> float:
         """How new the prompt is to the predictor, 0 to 1; all is new to none."""
         return self.prediction.novelty if self.prediction is not None else 1.0
-
-    @property
-    def answer_tokens(self) -> Mapping[str, float]:
-        """How long the answer of each candidate is expected to be, where that was learned."""
-        predictor, prediction = self.predictor, self.prediction
-        if predictor is None or prediction is None or prediction.answer_tokens is None:
-            return _UNKNOWN
-        return dict(zip(predictor.candidates, prediction.answer_tokens.tolist(), strict=True))
 
     @property
     def out_of_depth(self) -> bool:

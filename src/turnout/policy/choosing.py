@@ -5,8 +5,8 @@ Eligible, forced or forbidden, judged by the predictor, weighed, and where that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from turnout.config.rules import ExchangeRates
 from turnout.config.schema import Configuration
@@ -22,6 +22,8 @@ from turnout.policy.rules import Verdict
 from turnout.policy.shortlist import Entry, shortlist
 from turnout.policy.utility import exchange_rate
 from turnout.types import DecidedBy, Excluded, Ranked
+
+_NOT_LEARNED: Final[Mapping[str, float]] = {}
 
 
 class Choice(NamedTuple):
@@ -59,7 +61,7 @@ def choose(case: Case, moment: Moment, turn: Turn | None = None) -> Choice:
     verdict = rules.apply(facts)
     counts = preference if verdict.preference is None else verdict.preference
     read = turn if len(request.messages) > 1 else None
-    tokens = case.answer_tokens
+    tokens = _NOT_LEARNED if case.learned is None else case.learned.answer_tokens
     entries, excluded = shortlist(moment.standings, needs, verdict, read, tokens)
     ranked = rank(entries, case, counts, turn)
     if ranked and rules.asks_after_prediction:

@@ -143,5 +143,5 @@ def _wished(case: Case, moment: Moment, turn: Turn | None, wish: Wish | None) ->
 
 def _rivals(case: Case, challenger: Predictor, moment: Moment, turn: Turn | None, wish: Wish | None) -> Decision:
     """The challenger's decision about the same request at the same moment."""
-    own = case._replace(predictor=challenger, prediction=challenger.predict(case.features), tempo=None)
+    own = case._replace(predictor=challenger, prediction=challenger.predict(case.features))
     return _wished(own, moment, turn, wish)

@@ -11,6 +11,7 @@ from turnout.config.rules import ExchangeRates
 from turnout.policy.case import Case
 from turnout.policy.conversations import Turn, inherited
 from turnout.policy.shortlist import Entry
+from turnout.policy.tempo import Learned
 from turnout.policy.utility import exchange_rate
 from turnout.policy.worth import Prospect, worths
 from turnout.types import ExpectedSeconds, Ranked
@@ -45,8 +46,9 @@ def rank(
         if kept and turn is not None:
             p = kept * turn.p_success.get(candidate.name, own) + (1 - kept) * own
         if expected is not None:
-            if seconds is not None:
-                expected = _as_learned(expected, share * seconds, case, candidate.name)
+            expected = _at_tempo(case.learned, candidate.name, expected, share) if turn is None else expected
+            if seconds is not None and not expected.measured and expected.learned_s is None:
+                expected = expected.answering_in(seconds)  # what history measured beats a guess from the size
             seconds = expected.total_s
         expectations.append(expected)
         prospects.append((p, seconds, cost if cost_usd is None else cost_usd))
@@ -62,13 +64,18 @@ def rank(
     return ranked
 
 
-def _as_learned(expected: ExpectedSeconds, learned_s: float, case: Case, name: str) -> ExpectedSeconds:
-    """What history expects of this very prompt, at today's tempo. Before that is known, what was measured here counts, and
-    history against a guess from the size."""
-    factor = None if case.tempo is None else case.tempo.factor(name)
-    if factor is None:
-        return expected.answering_in(expected.answer_s if expected.measured else learned_s, learned_s)
-    return expected.answering_in(factor * learned_s, learned_s)
+def _at_tempo(learned: Learned | None, name: str, expected: ExpectedSeconds, share: float) -> ExpectedSeconds:
+    """What history expects of this very prompt, at today's tempo; as it was where history or tempo is not known.
+
+    Not within a conversation: there it counts who has read how much already, and history does not tell that.
+    """
+    seconds = None if learned is None else learned.seconds.get(name)
+    if learned is None or seconds is None:
+        return expected
+    factor = learned.tempo.factor(name)
+    if factor is not None:
+        return expected.answering_in(factor * share * seconds, share * seconds)
+    return expected.answering_in(expected.answer_s if expected.measured else share * seconds, share * seconds)
 
 
 def _predicted(case: Case) -> tuple[Mapping[str, Prospect], Prospect]:

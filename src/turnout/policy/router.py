@@ -9,7 +9,7 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from turnout.config.paths import champion_folder
 from turnout.errors import ArtifactError, ArtifactMissingError, ConfigurationError, NoCandidateError, RequestError
@@ -19,7 +19,7 @@ from turnout.policy.case import Case
 from turnout.policy.conversations import Conversations
 from turnout.policy.followed import Followed
 from turnout.policy.newcomers import Newcomers
-from turnout.policy.tempo import Tempo
+from turnout.policy.tempo import Learned, Tempo
 from turnout.predictor import Predictor
 from turnout.types import Decision, Hints, Request, RequestLike, Snapshot, Tried
 
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_HINTS: Final = Hints()
+
+
+class _Serving(NamedTuple):
+    """What is replaced in one step: the predictor, and how today differs from its history."""
+
+    predictor: Predictor | None
+    tempo: Tempo
 
 
 class Router:
@@ -56,7 +63,7 @@ class Router:
     ) -> None:
         if predictor is None and policy is None:
             raise ConfigurationError("a router needs a predictor, a configuration, or both")
-        self._predictor = predictor
+        self._serving = _Serving(predictor, Tempo())
         self._challenger: Predictor | None = None
         self._policy = policy
         self._newcomers = newcomers
@@ -64,7 +71,6 @@ class Router:
         self._reloading = Lock()
         self.since = time.time()
         self._conversations = Conversations()
-        self._tempo = Tempo()
         # The first call pays for lazy imports and caches inside NumPy; better here than in a request.
         with suppress(NoCandidateError):
             self.route("warm-up")
@@ -104,7 +110,7 @@ class Router:
     @property
     def predictor(self) -> Predictor | None:
         """The predictor that serves now; None before anything was learned."""
-        return self._predictor
+        return self._serving.predictor
 
     @property
     def challenger(self) -> Predictor | None:
@@ -129,7 +135,7 @@ class Router:
     @property
     def candidates(self) -> tuple[str, ...]:
         """The candidates that can be chosen: those configured, else those of the predictor, cheapest first."""
-        policy, predictor = self._policy, self._predictor
+        policy, predictor = self._policy, self._serving.predictor
         if policy is not None:
             learned = predictor.candidates if predictor is not None else ()
             return tuple(candidate.name for candidate in policy.candidates(None, learned))
@@ -202,10 +208,15 @@ class Router:
         if not request.prompt.strip() and not any(message.images for message in request.messages):
             raise RequestError("the prompt is empty; give at least one character that is not white space")
         # Read once: a reload in between must not mix two.
-        predictor, challenger, policy, tempo = self._predictor, self._challenger, self._policy, self._tempo
+        (predictor, tempo), challenger, policy = self._serving, self._challenger, self._policy
         features = extract(request)
-        prediction = predictor.predict(features) if predictor is not None else None
-        case = Case(request, features, predictor, prediction, preference, hints, self._newcomers, tempo)
+        prediction, learned = None, None
+        if predictor is not None:
+            prediction = predictor.predict(features)
+            if policy is not None:
+                seconds, tokens = predictor.learned_seconds(prediction), predictor.learned_tokens(prediction)
+                learned = Learned(seconds, tokens, tempo)
+        case = Case(request, features, predictor, prediction, preference, hints, self._newcomers, learned)
         if policy is not None:
             return policy.decide(case, self._conversations, snapshot, challenger=challenger, wish=wish, pinned=pinned)
         assert predictor is not None and prediction is not None
@@ -217,12 +228,14 @@ class Router:
 
     def took(self, decision: Decision, tried: Sequence[Tried]) -> None:
         """What the candidates that were asked took; the next decisions should know."""
-        if decision.predictor is self._predictor:
-            self._tempo.took(decision.ranking, tried)
+        serving = self._serving
+        who = decision.predictor
+        if who is not None and (who is serving.predictor or who is self._challenger):
+            serving.tempo.took(decision.ranking, tried)
 
     def _following(self, followed: Followed) -> Router:
         self._followed = followed
         return self
 
     def _serve(self, predictor: Predictor) -> None:
-        self._predictor, self._tempo, self.since = predictor, Tempo(), time.time()
+        self._serving, self.since = _Serving(predictor, Tempo()), time.time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from turnout.policy.candidates import Candidate, Needs
 from turnout.policy.conversations import Turn
@@ -11,14 +11,11 @@ from turnout.policy.standings import Standing
 from turnout.policy.verdict import Verdict
 from turnout.types import Excluded, ExpectedSeconds
 
-_NOT_LEARNED: Final[Mapping[str, float]] = {}
-
 
 class Entry(NamedTuple):
     """One candidate that can serve, and what serving would take.
 
-    `share` is what reading and writing take of what they would, were nothing of the prompt known already and the answer
-    not limited.
+    `share` is what reading and writing take of what they would, were the answer not limited.
     """
 
     candidate: Candidate
@@ -31,8 +28,8 @@ def shortlist(
     standings: Sequence[Standing],
     needs: Needs,
     verdict: Verdict,
-    read: Turn | None = None,
-    answer_tokens: Mapping[str, float] = _NOT_LEARNED,
+    read: Turn | None,
+    answer_tokens: Mapping[str, float],
 ) -> tuple[list[Entry], list[Excluded]]:
     """Those who can and may serve, with what serving would take, and those who cannot, with the reason.
 
@@ -61,8 +58,8 @@ def shortlist(
         if standing.pace is not None:
             known = read.tokens if read is not None and read.candidate == candidate.name else 0
             expected = standing.pace.expected(needs, known, tokens)
-            if known or needs.most_answer_tokens is not None:
-                share = expected.answer_s / standing.pace.expected(needs.unlimited, 0, tokens).answer_s
+            if tokens is not None and needs.allowed(tokens) < tokens:
+                share = expected.answer_s / standing.pace.expected(needs.unlimited, known, tokens).answer_s
         cost_usd = candidate.cost_usd(prompt_tokens, needs.allowed(needs.answer_tokens if tokens is None else tokens))
         entries.append(Entry(candidate, expected, cost_usd, share))
     return entries, excluded

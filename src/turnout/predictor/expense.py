@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ class LogLinear:
     """exp(intercept + standardised features @ weights), kept within what was measured.
 
     weights : float32 (n_features, n_candidates); intercept, low, high : float32 (n_candidates,). The intercept holds
-    Duan's smearing correction (Duan 1983), so that the result estimates the mean, not the median.
+    Duan's smearing correction (Duan 1983), so that the result estimates the mean, not the median. Whoever was never
+    measured has no weights, only the mean of the others.
     """
 
     weights: NDArray[np.float32]
@@ -23,8 +25,16 @@ class LogLinear:
     low: NDArray[np.float32]
     high: NDArray[np.float32]
 
+    measured: tuple[bool, ...] = field(init=False, compare=False)
+
     def __post_init__(self) -> None:
         kernel.lay_out(self, "weights", "intercept", "low", "high")
+        object.__setattr__(self, "measured", tuple(np.any(self.weights, axis=0).tolist()))
+
+    def known(self, candidates: Sequence[str], values: NDArray[np.float32]) -> dict[str, float]:
+        """What was predicted, by candidate, where history speaks: not of who was never measured, nor beyond what was."""
+        rows = zip(candidates, values.tolist(), self.high.tolist(), self.measured, strict=True)
+        return {name: value for name, value, high, measured in rows if measured and value < high}
 
     def predict_one(self, standardised: NDArray[np.float32]) -> NDArray[np.float32]:
         """Expected value for each candidate, float32 of shape (n_candidates,)."""

@@ -90,6 +90,16 @@ class Predictor:
             tokens = None if self.answer_tokens is None else self.answer_tokens.predict_one(standard)
         return Prediction(to_probabilities(scores, self.calibration), seconds, cost, novelty, tokens)
 
+    def learned_seconds(self, prediction: Prediction) -> dict[str, float]:
+        """Of a prediction, the seconds that history speaks about."""
+        known, values = self.seconds, prediction.seconds
+        return {} if known is None or values is None else known.known(self.candidates, values)
+
+    def learned_tokens(self, prediction: Prediction) -> dict[str, float]:
+        """Of a prediction, the answer lengths that history speaks about."""
+        known, values = self.answer_tokens, prediction.answer_tokens
+        return {} if known is None or values is None else known.known(self.candidates, values)
+
     def _scores(self, linear: NDArray[np.float32], trees: NDArray[np.float32]) -> NDArray[np.float32]:
         blend = self.blend
         if kernel.COMPILED:

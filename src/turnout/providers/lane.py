@@ -143,7 +143,9 @@ class Lane:
                             begun = True
                             meter.began()
                         texts.append(piece.text)
+                        since_s = self._now()
                         yield piece
+                        meter.held_s += self._now() - since_s
                     if meter.answer is None:
                         raise IncompleteError(
                             "the stream ended without an answer",
@@ -213,7 +215,7 @@ class Lane:
                 finally:
                     admission.ended()
         except ProviderError as error:
-            meter.error = error
+            meter.failed(error)
             raise
         except (asyncio.CancelledError, GeneratorExit):
             meter.cancelled = True
@@ -221,12 +223,10 @@ class Lane:
         finally:
             attempt = meter.attempt()
             if meter.answer is not None:
-                # What queueing and loading took is not the language model's speed.
-                waited_s = meter.queue_s + meter.load_s
                 self._estimates.answered(
                     meter.answer,
                     first_token_s=meter.first_token_s,
-                    total_s=attempt.total_s - waited_s,
+                    total_s=attempt.answer_s,  # what queueing, loading and reading took is not its speed
                     was_loaded=meter.was_loaded,
                 )
             self._on_attempt(attempt)

@@ -21,7 +21,8 @@ class Meter:
         self.prefill_s = 0.0
         self.clock: CallClock | None = None
         self.answer: Answer | None = None
-        self.error: ProviderError | None = None
+        self.held_s = 0.0
+        self._error = self._message = ""
         self.cancelled = False
         self.was_loaded = True
         self.began: Callable[[], None] = _nothing
@@ -30,6 +31,10 @@ class Meter:
         self._number = number
         self._streamed = streamed
         self._now = now
+
+    def failed(self, error: ProviderError) -> None:
+        """It ended with this. The words are kept, not the error: its traceback leads back here, and to the whole request."""
+        self._error, self._message = error.code, error.message
 
     @property
     def first_token_s(self) -> float | None:
@@ -56,8 +61,9 @@ class Meter:
             tokens_per_s=self._tokens_per_s(usage),
             streamed=self._streamed,
             number=self._number,
-            error="cancelled" if self.cancelled else self.error.code if self.error is not None else "",
-            message=self.error.message if self.error is not None else "",
+            error="cancelled" if self.cancelled else self._error,
+            message=self._message,
+            held_s=self.held_s,
         )
 
     def _tokens_per_s(self, usage: Usage) -> float | None:

@@ -22,7 +22,8 @@ Arm: TypeAlias = Literal["champion", "challenger"]
 class ExpectedSeconds:
     """The parts of an expected time, in seconds. `measured` says that the speeds were, at least once.
 
-    `learned_s` is what history alone expects of reading and writing, None where it does not know the candidate.
+    `learned_s` is what history alone expects of reading and writing, however fast it is today; None where it was not
+    asked, or does not know.
     """
 
     load_s: float
@@ -45,8 +46,8 @@ class ExpectedSeconds:
 
     def answering_in(self, answer_s: float, learned_s: float | None = None) -> ExpectedSeconds:
         """The same where reading and writing together take so long; their shares stay."""
-        share = answer_s / self.answer_s
-        prefill_s, decode_s = share * self.prefill_s, share * self.decode_s
+        share = self.prefill_s / self.answer_s if self.answer_s else 0.0
+        prefill_s, decode_s = share * answer_s, (1 - share) * answer_s
         return ExpectedSeconds(self.load_s, self.queue_s, prefill_s, decode_s, self.evict_s, self.measured, learned_s)
 
 
