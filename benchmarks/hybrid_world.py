@@ -103,7 +103,7 @@ def fit_pair(folder: Path) -> None:
 
 def emulator_options(speed: float) -> dict[str, dict[str, object]]:
     """What `day_server.py` is told: each machine has one language model, always loaded."""
-    policy = {"keep_alive_s": 1e9}
+    policy = {"keep_alive_s": 1e9, "memory_bytes": 1 << 40}
     shared = {"speed": speed, "seed": SEED, "context": 32_768, "slots": 1, "policy": policy}
     return {
         "lmstudio": {**shared, "models": [FAST.partition("/")[2]]},
