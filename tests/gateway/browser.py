@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import shutil
 import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -145,8 +146,7 @@ def providing(folder: Path) -> Iterator[Yard]:
     async def served() -> dict[str, str]:
         return {kind: await stack.enter_async_context(serving(each)) for kind, each in emulators.items()}
 
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = _own_port()
     try:
         urls = asyncio.run_coroutine_threadsafe(served(), loop).result(PATIENCE_S)
         with mock.patch.dict(os.environ, folders):
@@ -156,6 +156,14 @@ def providing(folder: Path) -> Iterator[Yard]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
         loop.close()
+
+
+def _own_port() -> int:
+    """A free port that stays free while no gateway listens: below those that systems give to connections on their way out."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager
