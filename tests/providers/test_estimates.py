@@ -141,13 +141,6 @@ def test_an_answer_in_one_piece_measures_only_what_the_provider_timed() -> None:
     assert (speeds.prefill_tokens_per_s, speeds.decode_tokens_per_s) == (pytest.approx(2000), pytest.approx(25))
 
 
-def test_of_a_short_answer_in_one_piece_all_that_was_not_writing_came_before_it() -> None:
-    one_piece = told(made=3, timings=Timings(decode_s=0.25))
-    assert speeds_after(one_piece, first_token_s=None, total_s=1.0).first_token_s == pytest.approx(0.75)
-    untimed = speeds_after(told(made=3), first_token_s=None, total_s=1.0)
-    assert untimed.first_token_s is None, "nobody saw where reading ended"
-
-
 @pytest.mark.parametrize("first_token_s", [None, 5.5])
 def test_a_load_that_came_with_the_request_passes_for_no_slowness(first_token_s: float | None) -> None:
     estimates = Estimates()

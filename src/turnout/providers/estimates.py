@@ -146,9 +146,6 @@ class Estimates:
             rate = known.prefill_tokens_per_s.value
             reading_s = (known.first_token_s.value or 0.0) + (prompt / rate if rate else 0.0)
             decode_s = timings.decode_s or max(total_s - reading_s, _LEAST_WRITING * total_s)
-            if timings.decode_s and was_loaded and prompt < _SHORT_PROMPT_TOKENS:
-                # All but load and writing, as seen from here.
-                known.first_token_s.add(total_s - timings.decode_s - (timings.load_s or 0.0))
             if timings.prefill_s and prompt >= _SHORT_PROMPT_TOKENS and not usage.cached_tokens:
                 known.prefill_tokens_per_s.add(prompt / timings.prefill_s)
         if made >= _FEW_TOKENS and decode_s > 0:
