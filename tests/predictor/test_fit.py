@@ -208,20 +208,14 @@ def test_expected_expense_stays_within_what_was_measured(plant: Plant, predictor
         assert (values >= measured.min(0) * 0.9999).all() and (values <= measured.max(0) * 1.0001).all()
 
 
-def test_expected_seconds_are_near_the_mean_of_what_was_measured(plant: Plant, predictor: Predictor) -> None:
+@pytest.mark.parametrize("what", ["seconds", "answer_tokens"])
+def test_what_is_expected_is_near_the_mean_of_what_was_measured(plant: Plant, predictor: Predictor, what: str) -> None:
     data, hard = plant()
+    measured = getattr(data, what)
     prompts = ["deadlock consensus failover the thing", "rename variable json please the file"]
-    on_hard, on_easy = (predictor.predict(extract(prompt)).seconds for prompt in prompts)
-    np.testing.assert_allclose(on_hard, data.seconds[hard].mean(0), rtol=0.3)
-    np.testing.assert_allclose(on_easy, data.seconds[~hard].mean(0), rtol=0.3)
-
-
-def test_what_takes_longer_to_write_is_expected_to_be_longer(plant: Plant, predictor: Predictor) -> None:
-    data, hard = plant()
-    prompts = ["deadlock consensus failover the thing", "rename variable json please the file"]
-    on_hard, on_easy = (predictor.predict(extract(prompt)).answer_tokens for prompt in prompts)
-    np.testing.assert_allclose(on_hard, data.answer_tokens[hard].mean(0), rtol=0.3)
-    np.testing.assert_allclose(on_easy, data.answer_tokens[~hard].mean(0), rtol=0.3)
+    on_hard, on_easy = (getattr(predictor.predict(extract(prompt)), what) for prompt in prompts)
+    np.testing.assert_allclose(on_hard, measured[hard].mean(0), rtol=0.3)
+    np.testing.assert_allclose(on_easy, measured[~hard].mean(0), rtol=0.3)
 
 
 @pytest.mark.parametrize("seconds", ["none", "all missing", "all free"])

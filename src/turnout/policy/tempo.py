@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from turnout.types import Attempt, Ranked, Tried
+from turnout.types import Ranked, Tried
 
 _LASTING: Final = 0.03
 """What one answer moves the lasting part, once there are many; the first ones move it to their mean."""
@@ -76,7 +76,7 @@ class Tempo:
             expected = next((each.expected for each in ranking if each.candidate == one.candidate), None)
             if expected is None or expected.learned_s is None or expected.load_s:
                 continue  # a load may come with the request, and would pass for slowness
-            self._measured(one.candidate, expected.learned_s, _answer_s(last, one.answer.timings.load_s or 0.0))
+            self._measured(one.candidate, expected.learned_s, last.answer_s - (one.answer.timings.load_s or 0.0))
 
     def _measured(self, candidate: str, expected_s: float, seconds: float) -> None:
         if not (expected_s > 0 and 0 < seconds < math.inf):
@@ -99,8 +99,3 @@ class Learned(NamedTuple):
     seconds: Mapping[str, float]
     answer_tokens: Mapping[str, float]
     tempo: Tempo
-
-
-def _answer_s(attempt: Attempt, load_s: float) -> float:
-    """From the slot to the end of the answer, less a load that came with it."""
-    return attempt.answer_s - load_s
