@@ -81,9 +81,8 @@ def training_data(
         for frame in (table.seconds, table.cost_usd, table.answer_tokens)
     )
     if answer_tokens is not None:
-        answer_tokens = np.where(
-            answer_tokens > 0, answer_tokens, np.float32(np.nan)
-        )  # nobody counted, or nothing was said
+        # Nobody counted, or nothing was said.
+        answer_tokens = np.where(answer_tokens > 0, answer_tokens, np.float32(np.nan))
     known = np.where(np.isnan(told), np.float32(np.nan), scores) if np.isnan(told).any() else None
     return TrainingData(
         tuple(candidates),

@@ -45,6 +45,7 @@ Beside: TypeAlias = Callable[[Batch, Mapping[str, ByCandidate]], None]
 _DAY_S: Final = 86_400.0
 _MOST_HALVINGS: Final = 900.0
 _UNKNOWN: Final = float("nan")
+_UNMEASURED: Final = (_UNKNOWN, _UNKNOWN)  # seconds, tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,20 +188,12 @@ class _Collecting:
         cells = {}
         for entry in row.ranking or ():
             candidate = entry["candidate"]
-            cells[candidate] = [
-                1.0,
-                _UNKNOWN,
-                0.0,
-                _learned(entry),
-                _number(entry.get("expected_s")),
-                _UNKNOWN,
-                _UNKNOWN,
-            ]
+            cells[candidate] = [1.0, _UNKNOWN, 0.0, _learned(entry), _number(entry.get("expected_s")), *_UNMEASURED]
             if (cost := entry.get("cost_usd")) is not None:
                 self._cost_usd.add(candidate, cost)
         for candidate in {row.candidate, *heard}:
             was_open = float(candidate == row.candidate)  # others are in the ranking, if they could have been chosen
-            cell = cells.setdefault(candidate, [was_open, _UNKNOWN, 0.0, _UNKNOWN, _UNKNOWN, _UNKNOWN, _UNKNOWN])
+            cell = cells.setdefault(candidate, [was_open, _UNKNOWN, 0.0, _UNKNOWN, _UNKNOWN, *_UNMEASURED])
             if row.created_at >= self._changed_at.get(candidate, 0.0):
                 one = heard.get(candidate, _NOBODY)
                 cell[5], cell[6] = _number(one.answered_s), _number(one.answer_tokens)
