@@ -10,6 +10,8 @@ from evidence_verdicts import Aim, stored
 OF_TRUST = ("AUC", "recovered")
 """What is in the names of aims that are about trusting an answer, not about routing."""
 
+_WAYS = "Every way on the same prompts"
+
 Figures = dict[str, Any]
 
 
@@ -37,6 +39,14 @@ def table(title: str, figures: Figures) -> Table:
         if told["title"].startswith(title):
             return Table(told["title"], told["columns"], told["rows"], told.get("note", ""))
     raise LookupError(f"no table {title!r} among {', '.join(repr(told['title']) for told in figures['tables'])}")
+
+
+def live(figures: Figures) -> Table:
+    """Every way beside its yardsticks, from every start that was measured."""
+    told = [one for one in figures["tables"] if one["title"].startswith(_WAYS)]
+    rows = [[one["title"].removeprefix(_WAYS).strip(" ,"), *row] for one in told for row in one["rows"]]
+    note = " ".join(f"{one['title'].removeprefix(_WAYS).strip(' ,').capitalize()}: {one['note']}" for one in told)
+    return Table(_WAYS, ["start", *told[0]["columns"]], rows, note)
 
 
 def story(figures: Figures) -> Table:

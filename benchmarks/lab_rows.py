@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from turnout.lab import Task
 
-SETTINGS = ("routing.escalation.enabled=false", "routing.conversations.enabled=false")
-"""Each prompt is decided by itself, and whoever is chosen answers alone."""
+NOTHING = "from nothing"
+SHIPPED = "from the shipped history"
+STARTS = (NOTHING, SHIPPED)
+"""What is known before the first request: nothing, or what data/lab tells of other prompts."""
+
+SETTINGS = ("routing.conversations.enabled=false",)
+"""Each prompt is decided by itself."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What every seed does: so many requests to learn from and to judge by, at one preference, the share that explores.
+    """What every seed does: so many requests to learn from and to judge by, the preference for each start, the share that
+    explores.
 
     `curve` are the preferences that decide beside it, for the table."""
 
     learned: int
     judged: int
-    preference: float
+    preferences: Mapping[str, float]
     exploration: float
     curve: tuple[float, ...]
 
     @property
     def learning(self) -> tuple[str, ...]:
-        """Settings while the history grows: whoever is not the usual choice is equally likely."""
-        return (*self.serving, "hybrid.exploration.by_uncertainty=false")
+        """Settings while the history grows: one candidate answers, and whoever is not the usual choice is equally likely."""
+        return (*SETTINGS, "routing.escalation.enabled=false", "hybrid.exploration.by_uncertainty=false")
 
-    @property
-    def serving(self) -> tuple[str, ...]:
+    def serving(self, start: str) -> tuple[str, ...]:
         """Settings while requests are judged."""
-        return (*SETTINGS, f"routing.preference={self.preference}")
+        return (*SETTINGS, f"routing.preference={self.preferences[start]}")
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Judged:
-    """One prompt that every candidate answered. `chosen` is who was routed to, `routed` by preference who would be;
+    """One prompt that every candidate answered. `chosen` is who was routed to, `answered` whose answer the caller got after
+    escalation, `served` that answer with the seconds of the whole call, `routed` by preference who would be chosen;
     `p_success` and `expected_s` by candidate as the decision had them."""
 
     task: Task
     chosen: str
+    answered: str
+    escalated: bool
+    served: Reply
     replies: dict[str, Reply]
     p_success: dict[str, float]
     expected_s: dict[str, float | None]
@@ -71,10 +81,11 @@ class Logged:
 
 @dataclass(frozen=True)
 class Life:
-    """What one seed came to. `gate` is what the retraining job printed."""
+    """What one seed came to from one start. `gate` is what the retraining job printed, `champion` the folder of who serves."""
 
     candidates: tuple[str, ...]
     logged: Sequence[Logged]
     judged: Sequence[Judged]
     gate: dict[str, Any]
+    champion: Path
     seconds: dict[str, float]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from common import Table, interval
-from lab_rows import Plan
+from lab_rows import NOTHING, Plan
 from lab_trust import ORDERS, TRUSTS
 from lab_worth import over_seeds
 
@@ -29,6 +29,9 @@ NONE: Final = "–"
 
 Figures = dict[str, Any]
 
+Starts = Mapping[str, Sequence[Figures]]
+"""Of every seed, by start."""
+
 
 class Aimed(NamedTuple):
     """One aim: what it is about, its figure with the interval over seeds, the aim, and whether the mean reaches it."""
@@ -39,17 +42,11 @@ class Aimed(NamedTuple):
     reached: bool
 
 
-def aims(seeds: Sequence[Figures]) -> list[Aimed]:
-    """All aims; each is judged by the mean over seeds."""
+def aims(starts: Starts) -> list[Aimed]:
+    """All aims; each is judged by the mean over seeds. Those of trust are judged of the history that grew from nothing."""
+    seeds = starts[NOTHING]
     return [
-        _at_most("mean seconds, of always strong's", _each(seeds, seconds_over_strong), MOST_SECONDS),
-        _at_most("points of quality lost against always strong", _each(seeds, points_lost), MOST_LOST),
-        *(
-            _at_most(
-                f"quality below the {oracle}", _each(seeds, lambda one, o=oracle: below(one, o)), MOST_BELOW_ORACLE
-            )
-            for oracle in ("oracle, same shares", "oracle, same share on fast")
-        ),
+        *(aim for start in starts for aim in _routing_aims(start, starts[start])),
         _at_least(
             "AUC of the fitted confidence, fast candidate",
             _each(seeds, lambda one: one["trust"]["auc"]["fitted"]),
@@ -66,6 +63,21 @@ def aims(seeds: Sequence[Figures]) -> list[Aimed]:
                 ("of_wrong", "of the fast one's wrong answers recovered"),
                 ("of_recoverable", "of those that the strong one has right"),
             )
+        ),
+    ]
+
+
+def _routing_aims(start: str, seeds: Sequence[Figures]) -> list[Aimed]:
+    return [
+        _at_most(f"{start}: mean seconds, of always strong's", _each(seeds, seconds_over_strong), MOST_SECONDS),
+        _at_most(f"{start}: points of quality lost against always strong", _each(seeds, points_lost), MOST_LOST),
+        *(
+            _at_most(
+                f"{start}: quality below the {oracle}",
+                _each(seeds, lambda one, o=oracle: below(one, o)),
+                MOST_BELOW_ORACLE,
+            )
+            for oracle in ("oracle, same shares", "oracle, same share on fast")
         ),
     ]
 
@@ -91,26 +103,27 @@ def at_aim(escalated: Figures) -> Figures:
     return point
 
 
-def tables(seeds: Sequence[Figures], plan: Plan) -> list[Table]:
+def tables(starts: Starts, plan: Plan) -> list[Table]:
     """Every table; the first holds the aims."""
     return [
-        _aims(seeds, plan),
-        _ways(seeds, plan),
-        _curve(seeds, plan),
-        _aucs(seeds),
-        _escalations(seeds),
-        _gates(seeds),
+        _aims(starts, plan),
+        *(_ways(start, seeds, plan) for start, seeds in starts.items()),
+        *(_curve(start, seeds, plan) for start, seeds in starts.items()),
+        _aucs(starts[NOTHING]),
+        _escalations(starts[NOTHING]),
+        _gates(starts),
     ]
 
 
-def _aims(seeds: Sequence[Figures], plan: Plan) -> Table:
-    rows = [[one.what, one.figure, one.aim, "reached" if one.reached else "MISSED"] for one in aims(seeds)]
-    title = f"The laboratory, live: {len(seeds)} seeds, {plan.learned:,} requests to learn from, {plan.judged:,} judged"
-    note = f"Preference {plan.preference:g}, escalation off. Means over seeds [95 %, Student's t]; the mean is judged."
+def _aims(starts: Starts, plan: Plan) -> Table:
+    rows = [[one.what, one.figure, one.aim, "reached" if one.reached else "MISSED"] for one in aims(starts)]
+    count = len(starts[NOTHING])
+    title = f"The laboratory, live: {count} seeds, {plan.learned:,} requests to learn from, {plan.judged:,} judged"
+    note = "Means over seeds [95 %, Student's t]; the mean is judged."
     return Table(title, ("what", "measured", "aim", ""), rows, note)
 
 
-def _ways(seeds: Sequence[Figures], plan: Plan) -> Table:
+def _ways(start: str, seeds: Sequence[Figures], plan: Plan) -> Table:
     names = seeds[0]["candidates"]
     rows = []
     for way in seeds[0]["ways"]:
@@ -123,7 +136,8 @@ def _ways(seeds: Sequence[Figures], plan: Plan) -> Table:
         rows.append([way, *entry, *(f"{part:.1%}" for part in parts)])
     engine = interval(over_seeds(_each(seeds, lambda one: seconds_over_strong(one, "ways_engine"))))
     note = (
-        f"Routed at preference {plan.preference:g}; of always strong's seconds at the engine {engine}. Expected of them: "
+        f"Routed at preference {plan.preferences[start]:g}, {_mean(seeds, lambda one: one['escalated']):.1%} escalated; of always "
+        f"strong's seconds at the engine {engine}. Expected of them: "
         + ", ".join(
             f"{name} {1000 * _mean(seeds, lambda one, k=k: one['expected_s'][k]):.0f} ms (measured "
             f"{1000 * _mean(seeds, lambda one, k=k: one['measured_s'][k]):.0f})"
@@ -131,20 +145,19 @@ def _ways(seeds: Sequence[Figures], plan: Plan) -> Table:
         )
         + "."
     )
-    return Table(
-        "Every way on the same prompts", ("way", "quality", "ms, whole call", "ms, engine", *names), rows, note
-    )
+    columns = ("way", "quality", "ms, whole call", "ms, engine", *names)
+    return Table(f"Every way on the same prompts, {start}", columns, rows, note)
 
 
-def _curve(seeds: Sequence[Figures], plan: Plan) -> Table:
+def _curve(start: str, seeds: Sequence[Figures], plan: Plan) -> Table:
     keys = ("seconds_over_strong", "loss_points", "below_oracle", "on_fast", "on_strong")
     rows = [
         [f"{preference:g}", *(_told(seeds, lambda one, p=preference, key=key: one["curve"][p][key]) for key in keys)]
         for preference in plan.curve
     ]
     columns = ("preference", "seconds of strong's", "points lost", "below oracle", "on fast", "on strong")
-    note = "Decided about the same prompts in the same moments; seconds and answers are those of whom each was decided for."
-    return Table("By preference", columns, rows, note)
+    note = "Decided about the same prompts in the same moments, without escalation: seconds and answers of whom each was for."
+    return Table(f"By preference, {start}", columns, rows, note)
 
 
 def _aucs(seeds: Sequence[Figures]) -> Table:
@@ -166,8 +179,8 @@ def _escalations(seeds: Sequence[Figures]) -> Table:
     columns = [f"{order}: {what}" for order in ORDERS for what in ("of wrong", "of recoverable")]
     columns += ["possible: of wrong", "of recoverable"]
     note = (
-        f"{'; '.join(_traffic(seeds, traffic) for traffic in TRAFFICS)}. Turnout escalates by confidence, the least trusted "
-        "first; by expected gain is what it does not do: (1 - confidence) times the strong one's chance. Possible is an oracle's."
+        f"{'; '.join(_traffic(seeds, traffic) for traffic in TRAFFICS)}. Up to a share, whatever it is worth: by confidence the "
+        "least trusted first, by expected gain (1 - confidence) times the strong one's chance. Possible is an oracle's."
     )
     return Table("What escalation to the strong candidate recovers", ("traffic", "escalated", *columns), rows, note)
 
@@ -180,10 +193,14 @@ def _traffic(seeds: Sequence[Figures], traffic: str) -> str:
     return f"{traffic}: of {answers:.0f} answers {wrong:.1%} are wrong, of those the strong one has {hopeful:.1%} right"
 
 
-def _gates(seeds: Sequence[Figures]) -> Table:
-    rows = [[str(one["seed"]), one["gate"]["verdict"], one["gate"]["why"]] for one in seeds]
+def _gates(starts: Starts) -> Table:
+    rows = [
+        [start, str(one["seed"]), one["gate"]["verdict"], one["gate"]["why"]]
+        for start, seeds in starts.items()
+        for one in seeds
+    ]
     note = "Where the gate did not promote, the challenger was put in the champion's place by hand, and serves above."
-    return Table("What the gate said", ("seed", "verdict", "why"), rows, note)
+    return Table("What the gate said", ("start", "seed", "verdict", "why"), rows, note)
 
 
 def _at_most(what: str, values: Sequence[float | None], aim: float) -> Aimed:

@@ -37,13 +37,13 @@ def doubts(life: Life, fitted: Array) -> dict[str, Array]:
     return {"by confidence": fitted, "by expected gain": -(1.0 - fitted) * hope}
 
 
-def trusts(life: Life, champion: Path) -> dict[str, Array]:
+def trusts(life: Life) -> dict[str, Array]:
     """By each measure, how far the fast candidate's answers to the judged prompts are trusted, (n,)."""
     fast = life.candidates[0]
     answers = [row.replies[fast] for row in life.judged]
     vectors = np.array([vector(answer.signals) for answer in answers])
     priors = np.array([row.p_success[fast] for row in life.judged])
-    fitted = fit(life.logged, champion)
+    fitted = fit(life.logged, life.champion)
     return {
         "fitted": fitted.predict(vectors, priors),
         "unfitted": DEFAULT_CONFIDENCE.predict(vectors, priors),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -48,12 +48,18 @@ def shares(choice: Choice, k: int) -> Array:
     return np.bincount(choice, minlength=k) / len(choice)
 
 
-def ways(right: Array, seconds: Array, choice: Choice) -> dict[str, dict[str, Any]]:
-    """Routing beside always fast, always strong, random at the same shares, and what an oracle makes of the same prompts."""
+def ways(right: Array, seconds: Array, choice: Choice, served: tuple[Array, Array]) -> dict[str, dict[str, Any]]:
+    """Routing beside always fast, always strong, random at the same shares, and what an oracle makes of the same prompts.
+
+    Args:
+        right, seconds: of every candidate alone, (n, k).
+        choice: whose answer routing gave, (n,).
+        served: whether that was right, and the seconds that it took, escalations included; (n,) each.
+    """
     n, k = right.shape
     part = shares(choice, k)
     return {
-        "routed": worth(right, seconds, choice),
+        "routed": {"quality": float(served[0].mean()), "seconds": float(served[1].mean()), "shares": part.tolist()},
         "always fast": worth(right, seconds, np.zeros(n, np.int64)),
         "always strong": worth(right, seconds, np.full(n, k - 1)),
         "random, same shares": {
@@ -117,3 +123,12 @@ def preferred(curve: Mapping[float, Mapping[str, float]]) -> float:
     if not within:
         return min(curve, key=lambda one: curve[one]["seconds_over_strong"])
     return min(within, key=lambda one: curve[one]["loss_points"])
+
+
+def mean_curve(curves: Iterable[Mapping[float, Mapping[str, float]]]) -> dict[float, dict[str, float]]:
+    """The curve of several seeds, figure by figure."""
+    every = list(curves)
+    return {
+        preference: {name: float(np.mean([curve[preference][name] for curve in every])) for name in first}
+        for preference, first in every[0].items()
+    }

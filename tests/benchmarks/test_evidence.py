@@ -44,7 +44,7 @@ LAB = {
     "aims": [["mean seconds", 3.25, "≤ 2", False], ["points lost", 0.5, "≤ 1", True], ["AUC", 0.9, "≥ 0.85", True]],
     "tables": [
         {"title": "Aims", "columns": ["what"], "rows": []},
-        {"title": "Every way", "columns": ["way", "s"], "rows": [["fast | small", 1.5]], "note": "A note."},
+        {"title": "Every way on the same prompts, from nothing", "columns": ["way", "s"], "rows": [["fast | small", 1.5]], "note": "A note."},
         {"title": "What escalation recovers", "columns": ["share"], "rows": [[0.8]]},
     ],
 }
@@ -165,7 +165,7 @@ def test_no_results_at_all_make_a_page_that_claims_nothing_reached(told: dict[st
 
 def test_a_claim_shows_its_table_its_verdicts_and_where_they_are_from(told: dict[str, dict[str, str]]) -> None:
     shown = section(told["some"]["page"], "The laboratory, live")
-    assert "| fast \\| small | 1.500 |" in shown and "A note." in shown
+    assert "| from nothing | fast \\| small | 1.500 |" in shown and "From nothing: A note." in shown
     assert "- **Missed**: mean seconds: 3.25, aim ≤ 2." in shown
     assert "- Reached: points lost: 0.5 (aim ≤ 1)." in shown
     for part in ("2030-01-02 03:04:05 UTC", "`python benchmarks/lab.py`", "`0123456789ab` with changes", "a processor"):

@@ -14,7 +14,7 @@ CALLS = """
 import json, sys
 import numpy as np
 from lab_trust import auc, recovered
-from lab_worth import oracle_at, oracle_free, oracle_on_fast, over_seeds, preferred, ways
+from lab_worth import mean_curve, oracle_at, oracle_free, oracle_on_fast, over_seeds, preferred, ways
 
 curve = {
     rate: {"seconds_over_strong": seconds, "loss_points": loss}
@@ -29,7 +29,8 @@ print(json.dumps({
     "free": oracle_free(right).tolist(),
     "at": oracle_at(right, [1, 2, 1]).tolist(),
     "on_fast": [oracle_on_fast(right, count).tolist() for count in (0, 2)],
-    "ways": ways(right, seconds, np.array([1, 0, 2, 1])),
+    "ways": ways(right, seconds, np.array([1, 0, 2, 1]), (np.array([1.0, 0, 1, 0]), np.array([0.2, 0.1, 0.5, 0.2]))),
+    "mean_curve": mean_curve([curve, {rate: {**point, "loss_points": 3.0} for rate, point in curve.items()}])[0.1],
     "auc": [auc(trust, fast), auc(trust, np.ones(4))],
     "recovered": recovered(trust, fast, strong, [0.25, 0.5, 0.75]),
     "preferred": [preferred(curve), preferred({0.1: curve[0.1], 0.5: {**curve[0.5], "seconds_over_strong": 0.7}})],
@@ -73,7 +74,7 @@ def test_the_oracle_at_the_same_share_on_fast_is_bound_by_that_alone(told: dict[
 
 def test_every_way_stands_on_the_same_prompts(told: dict[str, Any]) -> None:
     ways = told["ways"]
-    assert ways["routed"] == {"quality": 0.5, "seconds": pytest.approx(0.225), "shares": [0.25, 0.5, 0.25]}
+    assert ways["routed"] == {"quality": 0.5, "seconds": pytest.approx(0.25), "shares": [0.25, 0.5, 0.25]}
     assert ways["always fast"]["quality"] == 0.25 and ways["always strong"]["quality"] == 0.75
     assert ways["random, same shares"]["quality"] == pytest.approx(0.5)
     assert ways["oracle, same shares"]["quality"] == 0.75
@@ -97,3 +98,7 @@ def test_where_there_was_no_answer_nothing_is_claimed(told: dict[str, Any]) -> N
 
 def test_development_chooses_the_least_loss_within_the_seconds(told: dict[str, Any]) -> None:
     assert told["preferred"] == [0.3, 0.5]
+
+
+def test_the_curve_of_several_seeds_is_their_mean(told: dict[str, Any]) -> None:
+    assert told["mean_curve"] == {"seconds_over_strong": 0.8, "loss_points": 1.5}

@@ -43,9 +43,9 @@ def said(candidate: str, text: str = "fine", **fields: Any) -> Answer:
     return Answer(candidate, candidate.partition("/")[2], text=text, usage=Usage(3, 2), **fields)
 
 
-def ranked(candidate: str, p_success: float = 0.8, expected_s: float | None = 1.0) -> Ranked:
+def ranked(candidate: str, p_success: float = 0.8, expected_s: float | None = 1.0, *, expense: float = 0.0) -> Ranked:
     expected = None if expected_s is None else ExpectedSeconds(0.0, 0.0, expected_s / 2, expected_s / 2)
-    return Ranked(candidate, p_success, expected_s, 0.0, p_success, expected)
+    return Ranked(candidate, p_success, expected_s, 0.0, p_success - expense, expected)
 
 
 def decided(*ranking: Ranked, **fields: Any) -> Decision:

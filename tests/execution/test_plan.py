@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -156,13 +157,33 @@ def test_an_untrusted_answer_is_not_taken_to_a_window_that_is_known_to_be_too_sm
 # Somebody better
 
 
-def test_the_likeliest_is_asked_for_an_untrusted_answer_not_the_next_in_order() -> None:
+def test_the_most_useful_is_asked_for_an_untrusted_answer_not_the_next_in_order() -> None:
     made = plan(ranked("a/1", 0.5), ranked("b/1", 0.7), ranked("c/1", 0.9))
     made.first()
     assert name(made.better(0.5, left_s=99, problem=nothing)) == "c/1"
 
 
-def test_between_equal_chances_the_stronger_is_asked() -> None:
+def test_a_gain_that_costs_more_than_it_is_worth_is_left() -> None:
+    made = plan(ranked("a/1", 0.75), ranked("b/1", 0.9, expense=0.15))
+    made.first()
+    assert made.better(0.75, left_s=99, problem=nothing) is None
+    assert name(made.better(0.74, left_s=99, problem=nothing)) == "b/1"
+
+
+def test_between_two_that_are_worth_it_expense_decides() -> None:
+    made = plan(ranked("a/1", 0.3), ranked("dear/1", 0.95, expense=0.4), ranked("cheap/1", 0.85, expense=0.1))
+    made.first()
+    assert name(made.better(0.2, left_s=99, problem=nothing)) == "cheap/1"
+
+
+def test_the_expense_of_whom_nothing_was_learned_does_not_count() -> None:
+    new = replace(ranked("new/1", 0.8, expense=0.4), learned=False)
+    made = plan(ranked("a/1", 0.5), ranked("b/1", 0.8, expense=0.1), new)
+    made.first()
+    assert name(made.better(0.5, left_s=99, problem=nothing)) == "new/1"
+
+
+def test_between_equal_utilities_the_stronger_is_asked() -> None:
     made = plan(ranked("a/1", 0.5), ranked("b/1", 0.9), ranked("c/1", 0.9), ranked("d/1", 0.9))
     made.first()
     assert name(made.better(0.5, left_s=99, problem=lambda n: "busy" if n == "d/1" else "")) == "c/1"
@@ -287,7 +308,7 @@ def test_a_plan_asks_everybody_at_most_once_and_never_more_than_allowed(
             assert isinstance(what, float) and isinstance(more, float)
             entry = made.better(what, left_s=more, problem=nothing)
             if entry is not None:
-                assert entry.p_success >= what + MIN_GAIN and (entry.expected_s or 0.0) < more
+                assert entry.p_success >= what + MIN_GAIN and entry.utility > what and (entry.expected_s or 0.0) < more
                 assert not needs or (known[entry.candidate] or needs + 1) > needs
         if entry is not None:
             asked.append(entry.candidate)

@@ -21,6 +21,8 @@ from turnout.config.values import SettingError
 from turnout.emulators.server import Emulator
 
 SLOW = "write 120 words about queues"
+ONE = "ollama/llama3.1:8b"
+"""Named where another choice would have to be loaded first."""
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +159,9 @@ def test_a_second_signal_waits_for_nobody(
 ) -> None:
     with served(tmp_path, url, workers=workers, drain_s=10 * PATIENCE_S) as running:
         address = running.url
-        assert chat(address).status == 200  # loaded, so that it is only the next answer that takes long
+        assert chat(address, model=ONE).status == 200  # loaded, so that it is only the next answer that takes long
         slow(provider, 0.01)
-        answer = Behind(lambda: chat(address, SLOW))
+        answer = Behind(lambda: chat(address, SLOW, model=ONE))
         is_busy(provider)
         running.signal()
         until(lambda: is_refused(address), PATIENCE_S)
@@ -173,9 +175,9 @@ def test_a_second_signal_waits_for_nobody(
 def test_patience_ends(tmp_path: Path, url: str, provider: tuple[str, Emulator]) -> None:
     with served(tmp_path, url, drain_s=0.5) as running:
         address = running.url
-        assert chat(address).status == 200  # loaded, so that it is only the next answer that takes long
+        assert chat(address, model=ONE).status == 200  # loaded, so that it is only the next answer that takes long
         slow(provider, 0.01)
-        answer = Behind(lambda: chat(address, SLOW))
+        answer = Behind(lambda: chat(address, SLOW, model=ONE))
         is_busy(provider)
         running.signal()
         assert running.end() == 0

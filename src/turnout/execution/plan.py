@@ -24,7 +24,7 @@ class Plan:
 
     Args:
         ranking: best first.
-        strength: position of each candidate from the cheapest to the most expensive; breaks ties between equal chances.
+        strength: position of each candidate from the cheapest to the most expensive; breaks ties between equal utilities.
         window: the context window of a candidate in tokens; None where unknown.
         max_attempts: how many candidates may be asked in all.
     """
@@ -66,7 +66,10 @@ class Plan:
         return None if entry is None else self._take(entry)
 
     def better(self, confidence: float, *, left_s: float, problem: Callable[[str], str]) -> Ranked | None:
-        """The most likely to succeed of those that are worth asking about an untrusted answer; None where nobody is.
+        """The most useful of those that are worth asking about an untrusted answer; None where nobody is.
+
+        What is there costs nothing more: another one is worth its expense where its utility, at the request's own exchange
+        rate, is above the confidence in that. Of whom nothing was learned, expense tells only who is the stronger.
 
         Args:
             confidence: in the best answer so far.
@@ -77,13 +80,14 @@ class Plan:
             entry
             for entry in self._remaining()
             if entry.p_success >= confidence + MIN_GAIN
+            and _worth(entry) > confidence
             and left_s > (entry.expected_s or 0.0)
             and self._is_large_enough(entry)
             and not problem(entry.candidate)
         ]
         if not worth:
             return None
-        return self._take(max(worth, key=lambda entry: (entry.p_success, self._strength.get(entry.candidate, -1))))
+        return self._take(max(worth, key=lambda entry: (_worth(entry), self._strength.get(entry.candidate, -1))))
 
     def next_expected_s(self, problem: Callable[[str], str]) -> float | None:
         """Seconds that the one who would be asked next should take; None where nobody is left or nobody knows."""
@@ -111,3 +115,7 @@ class Plan:
         self._asked.add(entry.candidate)
         self._left -= 1
         return entry
+
+
+def _worth(entry: Ranked) -> float:
+    return entry.utility if entry.learned else entry.p_success
