@@ -18,7 +18,7 @@ from turnout.execution.recorder import version
 from turnout.files import write_aside
 from turnout.history.identities import changed_at
 from turnout.history.reader import HistoryReader
-from turnout.learning.drift import Alarm, DriftReport, watch
+from turnout.learning.drift import Alarm, DriftReport, changed_success, watch
 from turnout.learning.from_history import HistorySettings, from_history
 from turnout.learning.logged import LoggedDecisions
 from turnout.predictor import Predictor, load
@@ -56,13 +56,23 @@ def run(*, history: str = "", config: Path | None = None, max_rows: int = 50_000
 
 def look(logged: LoggedDecisions, champion: Predictor | None, others: Sequence[Alarm] = ()) -> DriftReport:
     """The alarms of the decisions that the champion made; of all where it made none."""
+    reference, rest = _parts(logged, champion)
+    return watch(rest, reference=reference, checked_at=round(time.time(), 3), others=others)
+
+
+def changed(logged: LoggedDecisions, champion: Predictor | None) -> list[Alarm]:
+    """Whose success has changed, whatever their providers say of them, in the same decisions."""
+    reference, rest = _parts(logged, champion)
+    return changed_success(rest, reference)
+
+
+def _parts(logged: LoggedDecisions, champion: Predictor | None) -> tuple[LoggedDecisions, LoggedDecisions]:
+    """The decisions that others are held against, and those others."""
     own = logged.predictor == version(champion)
     mine = logged.take(np.flatnonzero(own)) if own.any() else logged
     first = min(REFERENCE_PER_CANDIDATE * len(mine.candidates), int(len(mine) * REFERENCE_SHARE))
     rows = np.argsort(mine.created_at, kind="stable")
-    return watch(
-        mine.take(rows[first:]), reference=mine.take(rows[:first]), checked_at=round(time.time(), 3), others=others
-    )
+    return mine.take(rows[:first]), mine.take(rows[first:])
 
 
 def _champion() -> Predictor | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from turnout_pipelines import promote, tracking
+import numpy as np
+from turnout_pipelines import drift, promote, tracking
 from turnout_pipelines.cluster import cluster
 from turnout_pipelines.sources import Source, locked, say
 from turnout_pipelines.tuned import tuned_settings
@@ -28,7 +29,7 @@ from turnout.files import write_aside
 from turnout.learning.base.start import starting_base
 from turnout.learning.challenge import Challenge, challenge
 from turnout.learning.confidence_history import ConfidenceHistory, is_fitted, told
-from turnout.learning.from_history import HistorySettings, from_history
+from turnout.learning.from_history import MIN_SUPPORT, HistorySettings, from_history
 from turnout.learning.gate_page import gate_page
 from turnout.learning.history_counts import HistoryCounts
 from turnout.learning.logged import LoggedDecisions
@@ -103,6 +104,8 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
     answers = ConfidenceHistory(wanted.source.weights)
     logged, counts = _read(wanted, answers)
     champion = _champion(logged.candidates)
+    changed = _changed(logged, champion)
+    logged = logged.since(changed)
     more = None
     if wanted.outcomes:
         table = read_outcomes(wanted.outcomes)
@@ -119,7 +122,7 @@ def _retrain(wanted: Wanted) -> dict[str, Any]:
         **(wanted.settings.to_json() if wanted.settings is not None else {}),
     }
     with tracking.run("retrain", parameters) as run_id:
-        info = _info(logged, counts, parameters)
+        info = _info(logged, counts, parameters, changed)
         found = challenge(
             logged,
             champion,
@@ -189,6 +192,30 @@ def _champion(candidates: Sequence[str]) -> Predictor | None:
     return champion
 
 
+def _changed(logged: LoggedDecisions, champion: Predictor | None) -> dict[str, float]:
+    """Since when the results of a candidate are of what answers under its name today: Unix seconds.
+
+    What the champion did not learn from for that reason is not learned now either: its own decisions show only what has
+    changed since. A candidate of whom too little is known since then keeps its old results; the log would else have none.
+    """
+    moments = _learned_since(champion)
+    for alarm in drift.changed(logged, champion):
+        assert alarm.candidate is not None
+        column = logged.candidates.index(alarm.candidate)
+        known = int(np.isfinite(logged.scores[logged.created_at >= alarm.since, column]).sum())
+        if known >= MIN_SUPPORT:
+            moments[alarm.candidate] = max(alarm.since, moments.get(alarm.candidate, 0.0))
+            say(f"{alarm.text}; learned from its {known:,} results since then alone")
+        else:
+            say(f"{alarm.text}; it is learned anew once {MIN_SUPPORT} results are known since then, now {known:,} are")
+    return moments
+
+
+def _learned_since(champion: Predictor | None) -> dict[str, float]:
+    told = ((champion.info.get("training") or {}) if champion is not None else {}).get("since") or {}
+    return {candidate: moment for candidate, moment in told.items() if isinstance(moment, int | float)}
+
+
 def _confidence(answers: ConfidenceHistory) -> ConfidenceModel:
     """The confidence model of this history, its figures in the active run; nothing of it depends on the gate."""
     model = answers.fit()
@@ -207,7 +234,9 @@ def _promoted(found: Challenge, champion: Predictor | None, wanted: bool) -> tup
     return True, judgement.why + ("" if champion is not None else "; no champion knew these candidates")
 
 
-def _info(logged: LoggedDecisions, counts: HistoryCounts, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _info(
+    logged: LoggedDecisions, counts: HistoryCounts, parameters: Mapping[str, Any], changed: Mapping[str, float]
+) -> dict[str, Any]:
     """What the artifact's manifest says about its making."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -216,6 +245,7 @@ def _info(logged: LoggedDecisions, counts: HistoryCounts, parameters: Mapping[st
             "outcomes": parameters["outcomes"],
             "decisions": len(logged),
             "until": counts.last_at,
+            "since": dict(changed),
             "seed": parameters["seed"],
             "data_fingerprint": f"{int(counts.last_at):x}-{counts.read:x}",
         },

@@ -44,7 +44,12 @@ LAB = {
     "aims": [["mean seconds", 3.25, "≤ 2", False], ["points lost", 0.5, "≤ 1", True], ["AUC", 0.9, "≥ 0.85", True]],
     "tables": [
         {"title": "Aims", "columns": ["what"], "rows": []},
-        {"title": "Every way on the same prompts, from nothing", "columns": ["way", "s"], "rows": [["fast | small", 1.5]], "note": "A note."},
+        {
+            "title": "Every way on the same prompts, from nothing",
+            "columns": ["way", "s"],
+            "rows": [["fast | small", 1.5]],
+            "note": "A note.",
+        },
         {"title": "What escalation recovers", "columns": ["share"], "rows": [[0.8]]},
     ],
 }

@@ -6,27 +6,45 @@ import json
 import re
 import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from tests.history.conftest import postgres  # noqa: F401
 from tests.history.postgres import PostgresServer
 from tests.pipelines.conftest import use
-from tests.pipelines.logs import BOTH, STRONG, TABLE, WEAK, files, keep, records, renamed, settle, upside_down, write
+from tests.pipelines.logs import (
+    BEGINNING,
+    BOTH,
+    STRONG,
+    TABLE,
+    WEAK,
+    changing,
+    files,
+    keep,
+    mostly_strong,
+    records,
+    renamed,
+    settle,
+    upside_down,
+    write,
+)
 from turnout_pipelines import retrain, tracking
 
 from turnout import Router
 from turnout.config.paths import confidence_file
 from turnout.errors import HistoryError, TooFewRowsError, TrainingBusyError
 from turnout.execution.judging import DEFAULT_CONFIDENCE, Judge, Signals
+from turnout.features import extract
 from turnout.history import AttemptRecord, OutcomeRecord
 from turnout.learning.challenge import Challenge
-from turnout.predictor import load, read_manifest
+from turnout.learning.logged import LoggedDecisions
+from turnout.predictor import load, read_manifest, save
 
 ENOUGH = 400
 
@@ -160,6 +178,41 @@ def test_what_learned_from_another_world_than_it_is_judged_in_is_refused(site: P
     assert re.fullmatch(r"not promoted: mean score -.* against the champion's: worse", result["why"])
     assert files(site / "champion") == before
     assert "Not promoted." in Path(result["report"]).read_text(encoding="utf-8")
+
+
+def test_a_candidate_that_others_answer_for_is_learned_anew_whatever_its_provider_says(
+    site: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = 600
+    fails = changing(before, after=lambda number, scores: scores * [1.0, 0.1])
+    history = write(tmp_path / "history.db", records(1_000, chooses=mostly_strong, answers=fails))
+    retrain.run(history=history)
+    training = load(site / "challenger").info["training"]
+    assert training["since"].keys() == {STRONG}
+    assert abs(training["since"][STRONG] - (BEGINNING + 60.0 * before)) < 60.0 * 100
+    assert "results since then alone" in capfd.readouterr().err
+    assert load(site / "challenger").predict(extract("write a parser")).p_success[BOTH.index(STRONG)] < 0.4
+
+
+def test_what_the_champion_did_not_learn_from_its_successor_does_not_either(
+    first: First, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion, moment = load(site / "champion"), BEGINNING + 60.0 * 100
+    training = {**champion.info["training"], "since": {WEAK: moment, STRONG: "yesterday"}}
+    save(replace(champion, info={**champion.info, "training": training}), site / "champion")
+    seen: list[LoggedDecisions] = []
+
+    def challenge(logged: LoggedDecisions, *_: Any, **__: Any) -> Challenge:
+        seen.append(logged)
+        return first.found
+
+    monkeypatch.setattr(retrain, "challenge", challenge)
+    retrain.run(history=first.url)
+    (logged,) = seen
+    old = logged.created_at < moment
+    known = np.isfinite(logged.scores)
+    assert not known[old, BOTH.index(WEAK)].any() and known[old, BOTH.index(STRONG)].any()
+    assert known[~old, BOTH.index(WEAK)].any()
 
 
 def test_nothing_is_promoted_where_it_is_not_wanted(first: First, empty: Path, judged: Challenge) -> None:

@@ -6,7 +6,8 @@ fit of `partial` are about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -60,6 +61,21 @@ class LoggedDecisions:
             if name != "candidates":
                 taken[name] = value.take(at) if isinstance(value, FeatureTable) else value[at]
         return type(self)(**taken)
+
+    def since(self, moments: Mapping[str, float]) -> Self:
+        """Nothing measured of these candidates before their moments, Unix seconds: they were others then."""
+        old = np.zeros(self.scores.shape, bool)
+        for candidate, moment in moments.items():
+            if candidate in self.candidates:
+                old[:, self.candidates.index(candidate)] = self.created_at < moment
+        unknown = np.float32(np.nan)
+        return replace(
+            self,
+            scores=np.where(old, unknown, self.scores),
+            weights=np.where(old, np.float32(0.0), self.weights),
+            seconds=np.where(old, unknown, self.seconds),
+            answer_tokens=np.where(old, unknown, self.answer_tokens),
+        )
 
     @property
     def scored(self) -> NDArray[np.bool_]:

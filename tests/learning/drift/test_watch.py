@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.learning.drift.logs import BEGUN_AT, STEP_S, log
 
-from turnout.learning.drift import Alarm, Allowance, DriftReport, watch
+from turnout.learning.drift import Alarm, Allowance, DriftReport, changed_success, watch
 from turnout.learning.logged import LoggedDecisions
 
 CHECKED_AT = 1_800_000_000.0
@@ -49,6 +49,14 @@ def test_a_candidate_that_got_worse_is_named_with_figures_and_since_when() -> No
     assert (alarm.candidate, alarm.direction) == ("local/small", "worse")
     assert abs(alarm.since - (BEGUN_AT + STEP_S * 4_500)) < 200 * STEP_S
     assert "succeeds less often than predicted" in alarm.text and "% expected" in alarm.text
+
+
+def test_whose_success_has_changed_is_told_alone_too() -> None:
+    whole = log(np.random.default_rng(0), 6_000)
+    failed = np.arange(6_000) >= 4_500
+    whole.scores[failed, 0] *= np.random.default_rng(1).random(failed.sum()) < 0.6
+    reference, watched = split(whole)
+    assert changed_success(watched, reference) == [alarm for alarm in look(whole).alarms if alarm.kind == "success"]
 
 
 def test_a_candidate_that_got_better_is_told_as_worth_training_again() -> None:

@@ -69,8 +69,11 @@ def watch(
     allowance = allowance or Allowance()
     horizon = max(allowance.horizon, len(logged))
     known = _distinct(reference) if trained_on is None else trained_on.astype(np.float64)
+    stream, before = scored(logged), scored(reference)
+    baselines = _baselines(before, logged)
     alarms = [
-        *_success_alarms(logged, reference, allowance, horizon),
+        *_success_alarms(logged, stream, baselines, allowance, horizon),
+        *_calibration_alarms(logged, stream, before, baselines, allowance.calibration, horizon),
         *_speed_alarms(logged, reference, allowance.speed, horizon),
         *_feature_alarms(logged, known, allowance.features, horizon),
         *others,
@@ -80,12 +83,26 @@ def watch(
     )
 
 
-def _success_alarms(
-    logged: LoggedDecisions, reference: LoggedDecisions, allowance: Allowance, horizon: int
-) -> Iterator[Alarm]:
-    """Of each candidate's success, then of calibration over all."""
+def changed_success(logged: LoggedDecisions, reference: LoggedDecisions) -> list[Alarm]:
+    """Only whose success has changed, at the same chances of a false alarm; arguments as of `watch`."""
+    allowance = Allowance()
     stream, before = scored(logged), scored(reference)
-    baselines = [success_baseline(before.of(column)) for column in range(len(logged.candidates))]
+    found = _success_alarms(logged, stream, _baselines(before, logged), allowance, max(allowance.horizon, len(logged)))
+    return sorted(found, key=lambda alarm: alarm.since)
+
+
+def _baselines(before: Scored, logged: LoggedDecisions) -> list[Baseline | None]:
+    return [success_baseline(before.of(column)) for column in range(len(logged.candidates))]
+
+
+def _success_alarms(
+    logged: LoggedDecisions,
+    stream: Scored,
+    baselines: Sequence[Baseline | None],
+    allowance: Allowance,
+    horizon: int,
+) -> Iterator[Alarm]:
+    """Of each candidate's success."""
     alphas: tuple[tuple[Direction, float], ...] = (("worse", allowance.worse), ("better", allowance.better))
     for column, baseline in enumerate(baselines):
         own = stream.of(column)
@@ -96,7 +113,6 @@ def _success_alarms(
                 candidate, since = logged.candidates[column], _time(logged, own, change.start)
                 text = texts.success(candidate, change, direction, since)
                 yield Alarm(kind="success", candidate=candidate, since=since, text=text, direction=direction)
-    yield from _calibration_alarms(logged, stream, before, baselines, allowance.calibration, horizon)
 
 
 def _calibration_alarms(
