@@ -74,7 +74,8 @@ class Upstream:
 
 
 def configuration(first: Upstream, other: Upstream, folder: Path, options: Any) -> str:
-    """Two providers asked in this order; breaker and health as they are by default, or as told."""
+    """Two providers asked in this order; breaker and health as they are by default, or as told. Nothing is cached: an answer
+    given before would count as one of the provider that is away."""
     return f"""
 hybrid: {{enabled: false, default_provider: auto}}
 providers:
@@ -88,6 +89,7 @@ providers:
     queue: {{max_concurrent: {AT_ONCE}, max_concurrent_per_candidate: {AT_ONCE}}}
 performance:
   health: {{interval_s: {options.interval_s}, max_age_s: {4 * options.interval_s}}}
+  cache: {{exact: {{enabled: false}}}}
 fallback:
   deadline_s: 30
   breaker: {{open_s: {options.open_s}}}
