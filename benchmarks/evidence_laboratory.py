@@ -43,10 +43,15 @@ def table(title: str, figures: Figures) -> Table:
 
 def live(figures: Figures) -> Table:
     """Every way beside its yardsticks, from every start that was measured."""
-    told = [one for one in figures["tables"] if one["title"].startswith(_WAYS)]
-    rows = [[one["title"].removeprefix(_WAYS).strip(" ,"), *row] for one in told for row in one["rows"]]
-    note = " ".join(f"{one['title'].removeprefix(_WAYS).strip(' ,').capitalize()}: {one['note']}" for one in told)
-    return Table(_WAYS, ["start", *told[0]["columns"]], rows, note)
+    told = {
+        one["title"].removeprefix(f"{_WAYS}, "): one
+        for one in figures["tables"]
+        if one["title"].startswith(f"{_WAYS}, ")
+    }
+    columns = next(iter(told.values()))["columns"]
+    rows = [[start, *row] for start, one in told.items() for row in one["rows"]]
+    note = " ".join(f"{start.capitalize()}: {one['note']}" for start, one in told.items())
+    return Table(_WAYS, ["start", *columns], rows, note)
 
 
 def story(figures: Figures) -> Table:

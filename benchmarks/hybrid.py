@@ -4,9 +4,9 @@
 
 Two emulated providers in a process of their own answer the bundled prompts that nothing was fitted on, one after the
 other; the emulator's judge says which answers are right. The predictor was fitted on what the same two emulated
-language models made of other prompts; beside it count the two rules of the shipped configuration that are about what the
-older system names. Time runs `--speed` times as fast at the providers; seconds are printed in their
-time, so that what the client adds, some milliseconds, counts `--speed` times. All of this is emulation: it shows that
+language models made of other prompts; beside it count the two rules of the shipped configuration that are about what
+the older system names. Time runs `--speed` times as fast at the providers; seconds are printed in their time, so that
+what the client adds, some milliseconds, counts `--speed` times. All of this is emulation: it shows that
 routing, escalation and recording do what they should together, and says nothing about any real language model.
 """
 

@@ -46,8 +46,8 @@ def noticed_by_outcomes(history: str, rows: Sequence[Row], swapped_at: int, cand
     before = sum(place < swapped_at for place in places)
     # Requests in between that others decided, if any, are none of the champion's: only its own count.
     for seen in range(before + STEP, len(order) + 1, STEP):
-        alarms = drift.look(own.take(order[:seen]), None).alarms
+        alarms = drift.changed(own.take(order[:seen]), None)
         since = own.created_at[order[max(0, before - STEP)]]
-        if any(alarm.kind == "success" and alarm.candidate == candidate and alarm.since >= since for alarm in alarms):
+        if any(alarm.candidate == candidate and alarm.since >= since for alarm in alarms):
             return seen - before
     return None

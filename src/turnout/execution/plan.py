@@ -76,7 +76,7 @@ class Plan:
             left_s: seconds until the deadline; whoever is expected to take longer is not asked.
             problem: see `fallback`.
         """
-        worth = [
+        worthwhile = [
             entry
             for entry in self._remaining()
             if entry.p_success >= confidence + MIN_GAIN
@@ -85,9 +85,9 @@ class Plan:
             and self._is_large_enough(entry)
             and not problem(entry.candidate)
         ]
-        if not worth:
+        if not worthwhile:
             return None
-        return self._take(max(worth, key=lambda entry: (_worth(entry), self._strength.get(entry.candidate, -1))))
+        return self._take(max(worthwhile, key=lambda entry: (_worth(entry), self._strength.get(entry.candidate, -1))))
 
     def next_expected_s(self, problem: Callable[[str], str]) -> float | None:
         """Seconds that the one who would be asked next should take; None where nobody is left or nobody knows."""
