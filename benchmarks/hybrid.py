@@ -54,13 +54,13 @@ async def play(client: HybridClient, asks: list[Ask], options: dict[str, Any], s
     found = []
     for ask in asks:
         began = time.perf_counter()
-        completion = await client.complete(ask.prompt, **options)
+        completion = await client.complete(ask.row.prompt, **options)
         found.append(
             {
                 "kind": ask.kind,
                 "tier": ask.row.tier,
                 "seconds": (time.perf_counter() - began) * speed,
-                "right": judge(ask.prompt, completion.text),
+                "right": judge(ask.row.prompt, completion.text),
                 "first": completion.tried[0].candidate,
                 "fast": completion.candidate == FAST,
                 "escalated": completion.escalated,
@@ -71,9 +71,10 @@ async def play(client: HybridClient, asks: list[Ask], options: dict[str, Any], s
     return found
 
 
-async def run(options: Any, addresses: dict[str, str], folder: Path) -> dict[str, list[dict[str, Any]]]:
+async def run(
+    asks: list[Ask], speed: float, addresses: dict[str, str], folder: Path
+) -> dict[str, list[dict[str, Any]]]:
     """Every way through the same day; speeds that were measured on one are known on the next."""
-    asks = day(options.requests)
     found = {}
     for way, said in WAYS.items():
         say(f"{way} ...")
@@ -84,7 +85,7 @@ async def run(options: Any, addresses: dict[str, str], folder: Path) -> dict[str
             path, settings=escalation, predictor=folder, state=folder / "state", live=False
         )
         async with client:
-            found[way] = await play(client, asks, said, options.speed)
+            found[way] = await play(client, asks, said, speed)
     return found
 
 
@@ -93,12 +94,13 @@ def measure(options: Any, folder: Path) -> dict[str, Any]:
     say("fitting on the training prompts ...")
     fit_pair(folder)
     told = folder / "options.json"
-    told.write_text(json.dumps(emulator_options(options.speed)))
+    asks = day(options.requests)
+    told.write_text(json.dumps(emulator_options(options.speed, asks)))
     command = [sys.executable, str(Path(__file__).with_name("day_server.py")), str(told)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:
-            played = asyncio.run(run(options, json.loads(server.stdout.readline()), folder))
+            played = asyncio.run(run(asks, options.speed, json.loads(server.stdout.readline()), folder))
         finally:
             server.communicate()
     strong = np.array([row["right"] for row in played["strong alone"]], float)

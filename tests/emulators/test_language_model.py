@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from turnout.emulators.answers import answer, difficulty, judge, solution, success_probability
+from turnout.emulators.answers import Script, answer, difficulty, judge, solution, success_probability
 from turnout.emulators.language_model import default_models, model_from_name
 from turnout.emulators.questions import Question, Tool, count_prompt_tokens, message_text, read_openai_chat
 from turnout.emulators.tokens import alternatives, count_tokens, embedding, split_tokens
@@ -69,6 +69,15 @@ def test_harder_prompts_are_answered_rightly_less_often() -> None:
     assert difficulty(EASY) < difficulty(HARD)
     assert success_probability(SMALL, EASY) > 0.8 > 0.2 > success_probability(SMALL, HARD)
     assert success_probability(LARGE, HARD) > success_probability(SMALL, HARD) + 0.3
+
+
+def test_a_script_says_how_hard_a_prompt_is_and_how_long_its_answer() -> None:
+    easy, hard = Script(0.0, 40), Script(1.0, 400)
+    assert success_probability(SMALL, HARD, easy) == success_probability(SMALL, EASY, easy) > 0.95
+    assert success_probability(SMALL, EASY, hard) < 0.05
+    short, long = (answer(0, SMALL, ask(HARD), script) for script in (easy, Script(0.0, 400)))
+    assert 40 <= len(short.text.split()) < 100 < 400 <= len(long.text.split())
+    assert short.right and long.right and not answer(0, SMALL, ask(EASY), hard).right
 
 
 def test_the_share_of_right_answers_is_the_probability() -> None:

@@ -36,6 +36,14 @@ _MOST_WORDS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """What is laid down for one prompt: how hard it is, in [0, 1], and the words of an answer to it."""
+
+    difficulty: float
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """One generated token. `call` is the number of the tool call that a "call" piece belongs to.
 
@@ -98,14 +106,15 @@ def difficulty(prompt: str) -> float:
     return extract(prompt).task.complexity_score / 10 if prompt.strip() else 0.0
 
 
-def success_probability(model: LanguageModel, prompt: str) -> float:
+def success_probability(model: LanguageModel, prompt: str, script: Script | None = None) -> float:
     """How likely this model answers this prompt rightly, over all seeds."""
-    return 1 / (1 + math.exp(-_STEEPNESS * (model.quality + _HEADROOM - difficulty(prompt))))
+    hard = script.difficulty if script else difficulty(prompt)
+    return 1 / (1 + math.exp(-_STEEPNESS * (model.quality + _HEADROOM - hard)))
 
 
-def succeeds(seed: int, model: LanguageModel, prompt: str) -> bool:
+def succeeds(seed: int, model: LanguageModel, prompt: str, script: Script | None = None) -> bool:
     """Whether it does so with this seed."""
-    return draw("success", seed, model.name, prompt) < success_probability(model, prompt)
+    return draw("success", seed, model.name, prompt) < success_probability(model, prompt, script)
 
 
 def solution(prompt: str) -> str:
@@ -124,10 +133,10 @@ def _code_word(*purpose: object) -> str:
     )
 
 
-def answer(seed: int, model: LanguageModel, question: Question) -> Answer:
-    """What `model` says, the same every time for the same seed, model and question."""
+def answer(seed: int, model: LanguageModel, question: Question, script: Script | None = None) -> Answer:
+    """What `model` says, the same every time for the same seed, model, question and script."""
     purpose = (seed, model.name, question.prompt)
-    right = succeeds(seed, model, question.prompt)
+    right = succeeds(seed, model, question.prompt, script)
     word = solution(question.prompt)
     if not right:
         numbers = itertools.count()
@@ -142,7 +151,7 @@ def answer(seed: int, model: LanguageModel, question: Question) -> Answer:
     elif question.schema is not None:
         text = json.dumps(conforming(question.schema or {"type": "object"}, word, *purpose), ensure_ascii=False)
     else:
-        text = _prose(question.prompt, word, right, *purpose)
+        text = _prose(question.prompt, word, right, _words(question.prompt, script, *purpose), *purpose)
     return _cut(question, thinking, text, calls, right, *purpose)
 
 
@@ -165,15 +174,21 @@ def _tool_to_call(question: Question) -> Tool | None:
     return question.tools[0] if question.tool_choice == "required" else None
 
 
-def _prose(prompt: str, word: str, right: bool, *purpose: object) -> str:
+def _words(prompt: str, script: Script | None, *purpose: object) -> int:
+    """How many words of prose are said: those laid down, those that the prompt asks for, or some."""
+    if script:
+        return script.words
+    asked = _WORDS_ASKED.search(prompt)
+    return min(int(asked[1]), _MOST_WORDS) if asked else 25 + int(80 * draw("length", *purpose))
+
+
+def _prose(prompt: str, word: str, right: bool, wanted: int, *purpose: object) -> str:
     luck = draw("manner", *purpose)
     if not right and luck < _REFUSED_SHARE:
         return prose.refusal(*purpose)
     begin = prose.hedge(*purpose) if not right and luck < _REFUSED_SHARE + _HEDGED_SHARE else ""
     paragraphs = [f"{begin}for {prose.topic_of(prompt)}, the answer is {word}."]
     paragraphs[0] = paragraphs[0][0].upper() + paragraphs[0][1:]
-    asked = _WORDS_ASKED.search(prompt)
-    wanted = min(int(asked[1]), _MOST_WORDS) if asked else 25 + int(80 * draw("length", *purpose))
     said = 0
     sentences = []
     for sentence in prose.sentences(*purpose):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 
 from turnout.emulators.admin import ADMIN
-from turnout.emulators.answers import Answer, answer
+from turnout.emulators.answers import Answer
 from turnout.emulators.anthropic_answer import EventWriter, Message
 from turnout.emulators.anthropic_checks import check_body, check_model, refused
 from turnout.emulators.anthropic_models import listed, names_of, page, release
@@ -230,7 +230,7 @@ class AnthropicEmulator(Emulator):
             return "tool_use", None
         if made.finish == "length":
             return "model_context_window_exceeded" if full else "max_tokens", None
-        uncut = answer(self.seed, model, replace(question, stop=(), max_tokens=None)).text
+        uncut = self.said(model, replace(question, stop=(), max_tokens=None)).text
         met = [stop for stop in question.stop if stop and uncut.startswith(made.text + stop)]
         return ("stop_sequence", met[0]) if met else ("end_turn", None)
 

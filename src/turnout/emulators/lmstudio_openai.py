@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from turnout.emulators.answers import Answer, Piece, ToolCall, answer
+from turnout.emulators.answers import Answer, Piece, ToolCall
 from turnout.emulators.api_error import ApiError
 from turnout.emulators.call import CALL
 from turnout.emulators.engine_run import Run
@@ -190,7 +190,7 @@ class _Reply:
             return "toolCalls" if self.made.finish == "tool_calls" else "maxPredictedTokensReached"
         if self.question.stop:
             endless = replace(self.question, stop=())
-            if answer(self.studio.seed, self.run.instance.model, endless).text != self.made.text:
+            if self.studio.said(self.run.instance.model, endless).text != self.made.text:
                 return "stopStringFound"
         return "eosFound"
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from aiohttp import web
 
 from turnout.emulators.admin import ADMIN, admin_routes
-from turnout.emulators.answers import Answer, Piece, answer
+from turnout.emulators.answers import Answer, Piece, Script, answer
 from turnout.emulators.api_error import ApiError, openai_fault_error
 from turnout.emulators.call import CALL, Call, read_call
 from turnout.emulators.engine import Engine
@@ -45,6 +45,7 @@ class EmulatorOptions:
     context: tokens of the context window that models are loaded with, instead of the provider's own choice.
     slots: requests that a loaded model serves at once, likewise.
     policy: fields of the engine's `Policy` to be set otherwise than the provider does.
+    scripts: by prompt, how hard it is and how long an answer to it; else the prompt's own words decide.
     """
 
     models: Sequence[str] = ()
@@ -55,6 +56,7 @@ class EmulatorOptions:
     context: int | None = None
     slots: int | None = None
     policy: Mapping[str, Any] = field(default_factory=dict)
+    scripts: Mapping[str, Script] = field(default_factory=dict)
 
 
 class Emulator:
@@ -128,8 +130,12 @@ class Emulator:
 
     def answer(self, request: web.Request, model: LanguageModel, question: Question) -> Answer:
         """What the model says to this request."""
-        made = answer(self.seed, model, question)
+        made = self.said(model, question)
         return made.emptied() if request[CALL].suffers(FaultName.EMPTY_ANSWER) else made
+
+    def said(self, model: LanguageModel, question: Question) -> Answer:
+        """What the model says where nothing goes wrong."""
+        return answer(self.seed, model, question, self.options.scripts.get(question.prompt))
 
     def generate(self, run: Run, question: Question, made: Answer) -> AsyncGenerator[Piece, None]:
         """The pieces of an answer, as the model makes them."""

@@ -89,6 +89,8 @@ STRONG_STEP = 1.2
 """Slope, weights and abilities were chosen together so that the means come out as wanted: on the fast tier about .66
 for the 1.5B candidate, .9 for 7B and 8B, .97 for the large ones; on the strong tier about .07, .33 and .85."""
 
+HARDEST = COMPLEXITY_WEIGHT * MAX_COMPLEXITY + STRONG_STEP
+
 DIFFICULTY_NOISE = 0.6
 """Standard deviation of the part of the difficulty that no label explains."""
 
@@ -210,13 +212,17 @@ def count_tokens(text: str) -> int:
     return math.ceil(len(text) / CHARS_PER_TOKEN)
 
 
+def difficulty(prompt: DeveloperPrompt) -> float:
+    """How hard a prompt is by its labels alone, on the scale of abilities: from 0 to `HARDEST`."""
+    return COMPLEXITY_WEIGHT * prompt.complexity + STRONG_STEP * (prompt.tier == "strong")
+
+
 def success_probability(candidate: SimulatedCandidate, prompt: DeveloperPrompt, noise: float = 0.0) -> float:
     """The chance that the candidate's answer to this prompt is good, `noise` being added to the difficulty."""
-    difficulty = COMPLEXITY_WEIGHT * prompt.complexity + STRONG_STEP * (prompt.tier == "strong") + noise
     strength = candidate.ability + SKILL[candidate.family][prompt.task_type]
     strength -= candidate.foreign_penalty * (prompt.language != "en")
     strength -= candidate.long_penalty * math.log2(max(1.0, count_tokens(prompt.prompt) / LONG_TOKENS))
-    return CEILING / (1.0 + math.exp(-SLOPE * (strength - difficulty)))
+    return CEILING / (1.0 + math.exp(-SLOPE * (strength - difficulty(prompt) - noise)))
 
 
 def simulate_history(prompts: Sequence[DeveloperPrompt], *, seed: int = 0) -> pd.DataFrame:
