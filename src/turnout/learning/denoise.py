@@ -22,7 +22,8 @@ MIN_OTHERS: Final = 3
 MIN_COVERAGE: Final = 0.9
 MIN_KNOWN: Final = 5
 _FOLDS: Final = 5
-_PENALTIES: Final = (10.0, 100.0, 1000.0)
+RIDGE_PENALTIES: Final = (10.0, 100.0, 1000.0)
+"""On standardised features; generalised cross-validation takes one of them."""
 
 
 def denoise(scores: NDArray[np.float32], others: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -45,7 +46,7 @@ def denoise(scores: NDArray[np.float32], others: NDArray[np.float32], groups: ND
     folds = assign_folds(groups, _FOLDS, seed=3)
     for fold in range(_FOLDS):
         inside, outside = folds != fold, folds == fold
-        expected[outside] = RidgeCV(_PENALTIES).fit(known[inside], scores[inside]).predict(known[outside])
+        expected[outside] = RidgeCV(RIDGE_PENALTIES).fit(known[inside], scores[inside]).predict(known[outside])
     return (OWN_SHARE * scores + (1 - OWN_SHARE) * expected).astype(np.float32)
 
 
@@ -69,6 +70,6 @@ def complete(scores: NDArray[np.float32], dense: NDArray[np.float32]) -> NDArray
         if (~absent).sum() < MIN_KNOWN:
             filled[absent, candidate] = overall if absent.all() else scores[~absent, candidate].mean()
             continue
-        model = RidgeCV(_PENALTIES).fit(standard[~absent], scores[~absent, candidate])
+        model = RidgeCV(RIDGE_PENALTIES).fit(standard[~absent], scores[~absent, candidate])
         filled[absent, candidate] = np.clip(model.predict(standard[absent]), 0, 1)
     return filled

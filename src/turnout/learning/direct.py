@@ -3,7 +3,7 @@
 One ridge for how hard a request is, shared by all candidates, and one for how each departs from that. The first learns
 from every row, the second only from a candidate's own: few rows shift a candidate as a whole and leave the rest to
 what is known of all. Closed form on the dense features, so that a million rows take seconds: this is the model under the
-estimators. Training, where each point counts, has the same over n-grams (`direct_text`).
+estimators. Training, where each point counts, has better ones (`direct_blend`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The direct model of a partial log over n-grams and dense features: slower than `direct`, and better to learn from.
 
-The same parts: means of the candidates, a ridge for the level of a request that all share, and for each candidate a
-more strongly penalised ridge for what the level leaves.
+One of the two that `direct_blend` mixes. The same parts: means of the candidates, a ridge for the level of a request that all
+share, and for each candidate a more strongly penalised ridge for what the level leaves.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import Ridge
 
-from turnout.learning.direct import FOLDS, MIN_CONTRAST_ROWS, Array, candidate_means, known_cells
+from turnout.learning.direct import MIN_CONTRAST_ROWS, Array, candidate_means, known_cells
 from turnout.learning.logged import LoggedDecisions
 from turnout.predictor.fit_ngrams import inverse_document_frequency, tf_idf
-from turnout.predictor.folds import assign_folds
 from turnout.predictor.model import STANDARD_CLIP
 
 LEVEL_PENALTY: Final = 3.0
@@ -26,76 +25,35 @@ DENSE_SCALE: Final = 0.1
 """Penalties, and the scales that let n-grams and dense features share them; chosen on development pools."""
 
 _TOLERANCE: Final = 1e-3
-_BISECTIONS: Final = 20
 
 
-def expected_scores(logged: LoggedDecisions, row_weights: Array | None = None, *, seed: int = 0) -> Array:
-    """Expected scores of every row by models that never saw its group: (n, k) in [0, 1].
-
-    Args:
-        row_weights: (n,), what each row counts, recency say; 1 by default.
-    """
-    folds = assign_folds(logged.groups, FOLDS, seed + 11)
-    expected = np.empty((len(logged), len(logged.candidates)))
-    for fold in range(FOLDS):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        expected[outside] = _expected(logged, inside, outside, row_weights)
-    return _within(expected, logged, folds, row_weights)
-
-
-def _expected(
+def expected(
     logged: LoggedDecisions, inside: NDArray[np.int64], outside: NDArray[np.int64], row_weights: Array | None
 ) -> Array:
-    """One fold: fitted on the rows inside, for those outside."""
+    """Fitted on the rows inside, for those outside: (len(outside), k), not bounded."""
     cells = [known_cells(logged, inside, candidate, row_weights) for candidate in range(len(logged.candidates))]
     means = candidate_means(cells)
-    expected = np.tile(means, (len(outside), 1))
+    found = np.tile(means, (len(outside), 1))
     if not len(inside) or not len(outside):
-        return expected
+        return found
     design = _Design(logged, inside)
     held = design.of(logged, outside)
     parts = [(design.of(logged, at), score - means[c], weight) for c, (at, score, weight) in enumerate(cells)]
     known = [part for part in parts if len(part[1])]
     if not known:
-        return expected
+        return found
     level = _ridge(
         sparse.vstack([rows for rows, _, _ in known]).tocsr(),
         np.concatenate([target for _, target, _ in known]),
         np.concatenate([weight for _, _, weight in known]),
         LEVEL_PENALTY,
     )
-    expected += level.predict(held)[:, None]
+    found += level.predict(held)[:, None]
     for candidate, (rows, target, weight) in enumerate(parts):
         if len(target) >= MIN_CONTRAST_ROWS:
             own = _ridge(rows, target - level.predict(rows), weight, CONTRAST_PENALTY)
-            expected[:, candidate] += own.predict(held)
-    return expected
-
-
-def _within(expected: Array, logged: LoggedDecisions, folds: NDArray[np.int64], row_weights: Array | None) -> Array:
-    """Expectations in [0, 1]: cut off, and moved so far that those of the known cells of other folds are right on average.
-
-    Cut off alone they would be too low for whoever is nearly always right, since only what lies above 1 is lost.
-    """
-    within = np.clip(expected, 0.0, 1.0)
-    for fold in range(FOLDS):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        for candidate in range(expected.shape[1]):
-            rows, score, weight = known_cells(logged, inside, candidate, row_weights)
-            if len(score) >= MIN_CONTRAST_ROWS and weight.sum() > 0:
-                moved = _offset(expected[rows, candidate], float(np.average(score, weights=weight)), weight)
-                within[outside, candidate] = np.clip(expected[outside, candidate] + moved, 0.0, 1.0)
-    return within
-
-
-def _offset(values: Array, mean: float, weight: Array) -> float:
-    """What has to be added to values, cut off at 0 and 1, so that they have this mean; by bisection."""
-    low, high = -1.0 - float(values.max()), 1.0 - float(values.min())
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        below = np.average(np.clip(values + middle, 0.0, 1.0), weights=weight) < mean
-        low, high = (middle, high) if below else (low, middle)
-    return (low + high) / 2
+            found[:, candidate] += own.predict(held)
+    return found
 
 
 class _Design:
