@@ -55,7 +55,7 @@ class DirectModel:
         """Expected scores of shape (n, k)."""
         weights = self.level[:, None] + self.contrast
         parts = [
-            _standard(dense[at : at + _CHUNK], self.feature_mean, self.feature_std) @ weights
+            standardised(dense[at : at + _CHUNK], self.feature_mean, self.feature_std) @ weights
             for at in range(0, len(dense), _CHUNK)
         ]
         linear = np.concatenate(parts) if parts else np.empty((0, len(self.mean)))
@@ -126,14 +126,15 @@ def _moments(
     gram, cross = np.zeros((dense.shape[1], dense.shape[1])), np.zeros(dense.shape[1])
     for start in range(0, len(at), _CHUNK):
         part = slice(start, start + _CHUNK)
-        standard = _standard(dense[at[part]], centre, spread)
+        standard = standardised(dense[at[part]], centre, spread)
         weighted = standard * weight[part, None]
         gram += weighted.T @ standard
         cross += weighted.T @ target[part]
     return gram, cross
 
 
-def _standard(dense: NDArray[np.float32], centre: Array, spread: Array) -> Array:
+def standardised(dense: NDArray[np.float32], centre: Array, spread: Array) -> Array:
+    """Dense features in standard deviations from their centre, clipped: (n, n_features)."""
     return np.asarray(np.clip((dense - centre) / spread, -STANDARD_CLIP, STANDARD_CLIP))
 
 

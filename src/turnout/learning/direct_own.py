@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
 from turnout.learning.denoise import MIN_KNOWN, RIDGE_PENALTIES
-from turnout.learning.direct import Array, candidate_means, known_cells
+from turnout.learning.direct import Array, candidate_means, known_cells, standardised
 from turnout.learning.logged import LoggedDecisions
-from turnout.predictor.model import STANDARD_CLIP
 
 
 def expected(
@@ -25,11 +24,11 @@ def expected(
     if not len(inside) or not len(outside):
         return found
     dense = logged.features.dense
-    mean, spread = dense[inside].mean(0), np.maximum(dense[inside].std(0), 1e-3)
-    held = np.clip((dense[outside] - mean) / spread, -STANDARD_CLIP, STANDARD_CLIP)
+    centre, spread = dense[inside].mean(0), np.maximum(dense[inside].std(0), 1e-3)
+    held = standardised(dense[outside], centre, spread)
     for candidate, (rows, score, _) in enumerate(cells):
         if len(rows) >= MIN_KNOWN:
-            known = np.clip((dense[rows] - mean) / spread, -STANDARD_CLIP, STANDARD_CLIP)
+            known = standardised(dense[rows], centre, spread)
             # Not by propensity: what is seldom tried would speak louder than it knows (docs/decisions.md).
             trust = logged.weights[rows, candidate] * (1.0 if row_weights is None else row_weights[rows])
             found[:, candidate] = RidgeCV(RIDGE_PENALTIES).fit(known, score, sample_weight=trust).predict(held)
