@@ -300,3 +300,10 @@ def test_schema_and_reader_agree_on_every_simple_field(name: str) -> None:
 def test_the_document_is_packed() -> None:
     names = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert '"turnout.gateway.openapi"' in names
+
+
+def test_whoever_changes_the_document_changes_a_copy() -> None:
+    mine = document()
+    mine["paths"]["/v1/chat/completions"]["post"]["responses"].clear()
+    mine["components"]["schemas"]["Error"].clear()
+    assert document() == DOCUMENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Any, Final
 
@@ -35,8 +36,8 @@ _TAGS: Final = (
 
 @cache
 def document() -> dict[str, Any]:
-    """The document. It is the same for every gateway of this version; read it, do not change it."""
-    paths = {**openai_paths.PATHS, **ollama_paths.PATHS, **own_paths.PATHS}
+    """The document, the same for every gateway of this version: a copy, which the caller may change."""
+    paths = deepcopy({**openai_paths.PATHS, **ollama_paths.PATHS, **own_paths.PATHS})
     for path, operations in paths.items():
         for operation in operations.values():
             operation["tags"] = [next(tag for tag, prefix in _TAGS if path.startswith(prefix))]
@@ -50,14 +51,16 @@ def document() -> dict[str, Any]:
         "security": [{}, {"bearer": []}, {"header": []}],
         "paths": paths,
         "components": {
-            "schemas": {
-                "Error": OPENAI_ERROR,
-                "OllamaError": OLLAMA_ERROR,
-                **openai_paths.SCHEMAS,
-                **ollama_paths.SCHEMAS,
-                **own_paths.SCHEMAS,
-            },
-            "headers": dict(HEADERS),
+            "schemas": deepcopy(
+                {
+                    "Error": OPENAI_ERROR,
+                    "OllamaError": OLLAMA_ERROR,
+                    **openai_paths.SCHEMAS,
+                    **ollama_paths.SCHEMAS,
+                    **own_paths.SCHEMAS,
+                }
+            ),
+            "headers": deepcopy(HEADERS),
             "parameters": {name: _parameter(name) for name in _ASKED},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "`turnout keys add NAME` makes one."},
