@@ -90,6 +90,7 @@ STRONG_STEP = 1.2
 for the 1.5B candidate, .9 for 7B and 8B, .97 for the large ones; on the strong tier about .07, .33 and .85."""
 
 HARDEST = COMPLEXITY_WEIGHT * MAX_COMPLEXITY + STRONG_STEP
+"""The largest difficulty that labels give."""
 
 DIFFICULTY_NOISE = 0.6
 """Standard deviation of the part of the difficulty that no label explains."""
